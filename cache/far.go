@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// farTier is a Store as the cache uses it: entries in envelopes, a deadline for each call, and errors that
+// are measured, logged and then no more than a miss.
+type farTier struct {
+	store   Store
+	name    string // of the cache: keys begin with it
+	timeout time.Duration
+	logger  *slog.Logger
+	down    atomic.Bool // so that an outage is logged once, not with every call
+
+	duration *prometheus.HistogramVec
+	label    string
+}
+
+// Results of a call in cache_store_duration_seconds.
+const (
+	resultOK      = "ok"
+	resultMiss    = "miss"
+	resultError   = "error"
+	resultCorrupt = "corrupt" // it did not decode, and counts as a miss
+)
+
+func newFarTier(store Store, o Options) (*farTier, error) {
+	f := &farTier{store: store, name: o.Name, timeout: o.StoreTimeout, logger: o.Logger, label: "far"}
+	if named, ok := store.(interface{ Name() string }); ok {
+		f.label = named.Name()
+	}
+	f.duration = prometheus.NewHistogramVec(histogram("cache_store_duration_seconds",
+		"Duration of calls of the far tier, seen from this process.", nil, storeBuckets), []string{"store", "op", "result"})
+	if o.Registerer != nil {
+		// All caches of a registerer share it: its labels name the store, not the cache.
+		err := o.Registerer.Register(f.duration)
+		var already prometheus.AlreadyRegisteredError
+		if errors.As(err, &already) {
+			f.duration = already.ExistingCollector.(*prometheus.HistogramVec)
+		} else if err != nil {
+			return nil, fmt.Errorf("cache: metrics of store %q: %w", f.label, err)
+		}
+	}
+	for op, results := range map[string][]string{
+		"get": {resultOK, resultMiss, resultError, resultCorrupt}, "set": {resultOK, resultError},
+	} {
+		for _, result := range results {
+			f.duration.WithLabelValues(f.label, op, result)
+		}
+	}
+	return f, nil
+}
+
+// get returns the fresh entry under k, or nil. decode makes its value from the payload.
+func (f *farTier) get(ctx context.Context, k entryKey, decode func([]byte) (any, error)) *entry {
+	if f == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	start := time.Now()
+	e, err := f.fetch(ctx, k, decode)
+	result := resultOK
+	switch {
+	case errors.Is(err, ErrNotFound):
+		result, err = resultMiss, nil
+	case errors.Is(err, errCorrupt):
+		result = resultCorrupt
+		f.logger.WarnContext(ctx, "far tier: corrupt entry, taken for a miss", "cache", f.name, "store", f.label, "error", err)
+		err = nil
+	case err != nil:
+		result = resultError
+	case !e.fresh(time.Now()):
+		e, result = nil, resultMiss
+	}
+	f.called(ctx, "get", result, start, err)
+	return e
+}
+
+func (f *farTier) fetch(ctx context.Context, k entryKey, decode func([]byte) (any, error)) (*entry, error) {
+	b, err := f.store.Get(ctx, k.far(f.name))
+	if err != nil {
+		return nil, err
+	}
+	e, payload, err := open(k.kind, b)
+	if err != nil {
+		return nil, err
+	}
+	if e.value, err = decode(payload); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	return e, nil
+}
+
+// set keeps e for as long as it is fresh.
+func (f *farTier) set(ctx context.Context, k entryKey, e *entry, payload []byte) {
+	if f == nil {
+		return
+	}
+	ttl := time.Until(e.expires)
+	if ttl <= 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	start := time.Now()
+	err := f.store.Set(ctx, k.far(f.name), seal(k.kind, e, payload), ttl)
+	result := resultOK
+	if err != nil {
+		result = resultError
+	}
+	f.called(ctx, "set", result, start, err)
+}
+
+func (f *farTier) called(ctx context.Context, op, result string, start time.Time, err error) {
+	f.duration.WithLabelValues(f.label, op, result).Observe(time.Since(start).Seconds())
+	switch down := err != nil; {
+	case down && f.down.CompareAndSwap(false, true):
+		f.logger.WarnContext(ctx, "far tier failed, going on without it", "cache", f.name, "store", f.label, "op", op, "error", err)
+	case !down && f.down.CompareAndSwap(true, false):
+		f.logger.InfoContext(ctx, "far tier is back", "cache", f.name, "store", f.label)
+	}
+}

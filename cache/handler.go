@@ -1,0 +1,132 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Handler answers from the cache what HTTP's rules (RFC 9111) allow it to, and asks next for the rest. It
+// keeps 200 answers to GET for Options.TTL, or for as long as their own Cache-Control says; it neither
+// keeps nor shares what has Set-Cookie, Vary, private, no-store or no-cache, or is longer than
+// Options.MaxBody. A request that may not be cached goes to next untouched. next runs detached from the
+// client's connection. An answer that next never gives becomes a 500, or a 504 after Options.LoadTimeout.
+func (c *Cache) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rule := bypassed(r); rule != "" {
+			c.pass(w, r, next, Result{Outcome: Bypass, Detail: rule})
+			return
+		}
+		k := entryKey{kindResponse, requestName(r)}
+		if e := c.near.get(k, time.Now()); e != nil {
+			c.serve(w, r, e, c.hit(r.Context(), e))
+			return
+		}
+		l, res, err := c.answer(r.Context(), k, c.responseSource(originRequest(r), next))
+		var panicked *PanicError
+		switch {
+		case err == nil:
+			c.serve(w, r, l.entry, res)
+		case errors.Is(err, errUnshared):
+			c.pass(w, r, next, Result{Outcome: Miss})
+		case r.Context().Err() != nil:
+			// Nobody is there to be answered.
+		case errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
+			panic(http.ErrAbortHandler)
+		default:
+			w.Header().Add("Cache-Status", res.CacheStatus())
+			status := http.StatusInternalServerError
+			if errors.Is(err, ErrLoadTimeout) {
+				status = http.StatusGatewayTimeout
+			}
+			http.Error(w, http.StatusText(status), status)
+		}
+	})
+}
+
+// pass lets next answer w itself.
+func (c *Cache) pass(w http.ResponseWriter, r *http.Request, next http.Handler, res Result) {
+	res.Cache, res.Tier = c.opts.Name, None
+	c.conclude(r.Context(), res, nil, trace.SpanContext{})
+	w.Header().Add("Cache-Status", res.CacheStatus())
+	next.ServeHTTP(w, r)
+}
+
+func (c *Cache) serve(w http.ResponseWriter, r *http.Request, e *entry, res Result) {
+	h := w.Header()
+	h["Cache-Status"] = append(h["Cache-Status"], res.CacheStatus())
+	if res.Outcome == Hit {
+		setAge(h, e.created)
+	}
+	e.value.(*response).write(w, r.Method)
+}
+
+func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
+	return source{
+		decode: func(payload []byte) (any, error) { return unmarshalResponse(payload) },
+		load: func(ctx context.Context) (loaded, error) {
+			rec := recorded{header: make(http.Header)}
+			next.ServeHTTP(&rec, r.WithContext(ctx))
+			if err := context.Cause(ctx); err != nil && rec.status == 0 {
+				return loaded{}, err // it gave up without a word
+			}
+			p := rec.response()
+			keep, shared := lifetime(p, c.opts.TTL)
+			shared = shared && int64(len(p.body)) <= c.opts.MaxBody
+			now := time.Now()
+			l := loaded{
+				entry:    &entry{value: p, size: p.size(), created: now, expires: now.Add(keep)},
+				unshared: !shared,
+				stored:   shared && keep > 0,
+			}
+			if l.stored && c.far != nil {
+				l.payload = p.marshal()
+			}
+			return l, nil
+		},
+	}
+}
+
+// recorded is a ResponseWriter that keeps what is written.
+type recorded struct {
+	header http.Header
+	sent   http.Header // header as it was when the status was written
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorded) Header() http.Header { return w.header }
+
+func (w *recorded) WriteHeader(status int) {
+	if w.status != 0 || status < 200 {
+		return // informational answers are for one client
+	}
+	w.status, w.sent = status, w.header.Clone()
+}
+
+func (w *recorded) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if !bodyAllowed(w.status) {
+		return 0, http.ErrBodyNotAllowed
+	}
+	return w.body.Write(b)
+}
+
+func (w *recorded) response() *response {
+	w.WriteHeader(http.StatusOK)
+	for _, name := range perRequest {
+		w.sent.Del(name)
+	}
+	if w.body.Len() > 0 && w.sent["Content-Type"] == nil {
+		w.sent.Set("Content-Type", http.DetectContentType(w.body.Bytes()))
+	}
+	for name, values := range w.sent {
+		w.sent[name] = slices.Clip(values)
+	}
+	return &response{status: w.status, header: w.sent, body: bytes.Clone(w.body.Bytes())} // the buffer may be twice as large
+}

@@ -1,0 +1,152 @@
+package cache
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// answers are the pairs of outcome and tier that can be, so that each has its series from the start.
+var answers = map[Outcome][]Tier{
+	Hit: {Near, Far}, Stale: {Near, Far}, StaleError: {Near, Far}, Revalidated: {Near, Far},
+	Miss: {None}, Coalesced: {None}, Bypass: {None}, Rejected: {None},
+}
+
+type metrics struct {
+	requests       map[Outcome]map[Tier]prometheus.Counter
+	loadOK         prometheus.Observer
+	loadError      prometheus.Observer
+	saved          prometheus.Counter
+	age            prometheus.Observer
+	evictedSize    prometheus.Counter
+	evictedExpired prometheus.Counter
+
+	own    []prometheus.Collector
+	labels prometheus.Labels
+}
+
+func newMetrics(name string) *metrics {
+	m := &metrics{labels: prometheus.Labels{"cache": name}}
+
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cache_requests_total", Help: "Answers by outcome and tier, one each.", ConstLabels: m.labels,
+	}, []string{"outcome", "tier"})
+	m.requests = make(map[Outcome]map[Tier]prometheus.Counter, len(answers))
+	for outcome, tiers := range answers {
+		m.requests[outcome] = make(map[Tier]prometheus.Counter, len(tiers))
+		for _, tier := range tiers {
+			m.requests[outcome][tier] = requests.WithLabelValues(string(outcome), string(tier))
+		}
+	}
+
+	loads := prometheus.NewHistogramVec(histogram("cache_load_duration_seconds",
+		"Duration of loads from the origin.", m.labels, loadBuckets), []string{"result"})
+	m.loadOK, m.loadError = loads.WithLabelValues("ok"), loads.WithLabelValues("error")
+
+	m.saved = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "cache_saved_seconds_total", ConstLabels: m.labels,
+		Help: "Seconds of the origin that hits did not spend: the sum of what their loads had taken.",
+	})
+	age := prometheus.NewHistogram(histogram("cache_age_seconds", "Age of the values that hits served.", m.labels, ageBuckets))
+	m.age = age
+
+	evictions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cache_evictions_total", ConstLabels: m.labels,
+		Help: "Entries that left the near tier: for want of room (size) or past their time (expired).",
+	}, []string{"cause"})
+	m.evictedSize, m.evictedExpired = evictions.WithLabelValues("size"), evictions.WithLabelValues("expired")
+
+	m.own = []prometheus.Collector{requests, loads, m.saved, age, evictions}
+
+	return m
+}
+
+// fill adds the gauges of how full the near tier is.
+func (m *metrics) fill(n *near) {
+	gauge := func(name, help string, value func() float64) {
+		m.own = append(m.own, prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: m.labels}, value))
+	}
+	gauge("cache_bytes", "Bytes in the near tier, entries' overhead included.", func() float64 {
+		if n == nil {
+			return 0
+		}
+		return float64(n.otter.WeightedSize())
+	})
+	gauge("cache_capacity_bytes", "Bytes that the near tier may hold.", func() float64 {
+		if n == nil {
+			return 0
+		}
+		return float64(n.otter.GetMaximum())
+	})
+	gauge("cache_entries", "Entries in the near tier.", func() float64 {
+		if n == nil {
+			return 0
+		}
+		return float64(n.otter.EstimatedSize())
+	})
+}
+
+// register leaves nothing behind where it fails.
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	for i, c := range m.own {
+		if err := r.Register(c); err != nil {
+			for _, done := range m.own[:i] {
+				r.Unregister(done)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *metrics) unregister(r prometheus.Registerer) {
+	if r == nil {
+		return
+	}
+	for _, c := range m.own {
+		r.Unregister(c)
+	}
+}
+
+func (m *metrics) answered(res Result, e *entry, now time.Time) {
+	m.requests[res.Outcome][res.Tier].Inc()
+	if res.Outcome == Hit {
+		m.saved.Add(e.cost.Seconds())
+		m.age.Observe(max(now.Sub(e.created), 0).Seconds())
+	}
+}
+
+func (m *metrics) loaded(d time.Duration, err error, sc trace.SpanContext) {
+	o := m.loadOK
+	if err != nil {
+		o = m.loadError
+	}
+	if sc.IsSampled() {
+		o.(prometheus.ExemplarObserver).ObserveWithExemplar(d.Seconds(), prometheus.Labels{
+			"trace_id": sc.TraceID().String(), "span_id": sc.SpanID().String(),
+		})
+		return
+	}
+	o.Observe(d.Seconds())
+}
+
+// Classic bucket bounds in seconds; the native buckets are finer.
+var (
+	loadBuckets  = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	ageBuckets   = []float64{1, 5, 15, 30, 60, 300, 900, 3600, 21600, 86400}
+	storeBuckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1}
+)
+
+func histogram(name, help string, labels prometheus.Labels, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Name: name, Help: help, ConstLabels: labels, Buckets: buckets,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  100,
+		NativeHistogramMinResetDuration: time.Hour,
+	}
+}

@@ -1,0 +1,53 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisStore is a Store in Redis, standalone, behind Sentinel or in a cluster.
+type RedisStore struct {
+	client redis.UniversalClient
+	prefix string
+}
+
+// Redis returns a store whose keys begin with prefix. The client stays the caller's to configure and to
+// close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline.
+func Redis(client redis.UniversalClient, prefix string) *RedisStore {
+	return &RedisStore{client: client, prefix: prefix}
+}
+
+// Name is the store's label in metrics.
+func (*RedisStore) Name() string { return "redis" }
+
+// Get implements Store.
+func (s *RedisStore) Get(ctx context.Context, key string) ([]byte, error) {
+	b, err := s.client.Get(ctx, s.prefix+key).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, ErrNotFound
+	}
+	return b, err
+}
+
+// Set implements Store. Redis counts a TTL in milliseconds; less than one becomes one.
+func (s *RedisStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return s.client.Set(ctx, s.prefix+key, value, max(ttl, time.Millisecond)).Err()
+}
+
+// Delete implements Store. In a cluster the keys may lie in different slots, so each is its own command,
+// sent together.
+func (s *RedisStore) Delete(ctx context.Context, keys ...string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, key := range keys {
+			p.Unlink(ctx, s.prefix+key)
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,119 @@
+package cache
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Outcome says how an answer came about. Every answer has exactly one.
+type Outcome string
+
+// The outcomes. The same word stands in cache_requests_total, on the span, in the log and, as RFC 9211
+// spells it, in Cache-Status.
+const (
+	Hit         Outcome = "hit"         // fresh in a tier
+	Stale       Outcome = "stale"       // past its TTL, within the stale window
+	StaleError  Outcome = "stale_error" // the origin failed, the last good value stands in
+	Miss        Outcome = "miss"        // this call ran the load
+	Coalesced   Outcome = "coalesced"   // another call was running it; this one shares what came of it
+	Revalidated Outcome = "revalidated" // the origin said that the kept value lives on
+	Bypass      Outcome = "bypass"      // the rules forbid it; Detail says which
+	Rejected    Outcome = "rejected"    // too many loads at once, or only-if-cached
+)
+
+// Tier is where an answer was kept.
+type Tier string
+
+// The tiers.
+const (
+	Near Tier = "near" // in this process
+	Far  Tier = "far"  // shared by all replicas
+	None Tier = "none" // in neither
+)
+
+// Result says how one answer came about.
+type Result struct {
+	Cache   string
+	Outcome Outcome
+	Tier    Tier
+	// TTL is how long the value stays fresh. Zero where nothing is kept.
+	TTL time.Duration
+	// Stored tells that a Miss was kept.
+	Stored bool
+	// Detail says which rule caused a Bypass. Empty otherwise.
+	Detail string
+}
+
+// CacheStatus spells the result as a member of the Cache-Status field (RFC 9211).
+func (r Result) CacheStatus() string {
+	var b strings.Builder
+	b.WriteString(r.Cache)
+	switch r.Outcome {
+	case Hit:
+		b.WriteString("; hit; ttl=")
+		b.WriteString(strconv.FormatInt(int64(r.TTL/time.Second), 10))
+		b.WriteString("; detail=")
+		b.WriteString(string(r.Tier))
+	case Miss:
+		b.WriteString("; fwd=uri-miss")
+		if r.Stored {
+			b.WriteString("; stored")
+		}
+	case Coalesced:
+		b.WriteString("; fwd=uri-miss; collapsed")
+	case Bypass:
+		b.WriteString("; fwd=bypass; detail=")
+		b.WriteString(r.Detail)
+	default:
+		b.WriteString("; detail=")
+		b.WriteString(string(r.Outcome))
+	}
+	return b.String()
+}
+
+// Recorder holds the result of the last answer under a context. The zero value holds none.
+type Recorder struct {
+	mu     sync.Mutex
+	result Result
+}
+
+// Result returns the last answer's result, and false if there was no answer.
+func (r *Recorder) Result() (Result, bool) {
+	if r == nil {
+		return Result{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.result, r.result.Outcome != ""
+}
+
+func (r *Recorder) record(res Result) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result = res
+}
+
+type recorderKey struct{}
+
+// WithRecorder returns a context whose answers are recorded, for access logs. What a load under it
+// fetches is not: that is the load's own business.
+func WithRecorder(ctx context.Context) (context.Context, *Recorder) {
+	r := new(Recorder)
+	return context.WithValue(ctx, recorderKey{}, r), r
+}
+
+// RecorderFrom returns the context's recorder, or nil, which holds no result.
+func RecorderFrom(ctx context.Context) *Recorder {
+	r, _ := ctx.Value(recorderKey{}).(*Recorder)
+	return r
+}
+
+func withoutRecorder(ctx context.Context) context.Context {
+	return context.WithValue(ctx, recorderKey{}, (*Recorder)(nil))
+}

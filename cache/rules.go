@@ -1,0 +1,103 @@
+package cache
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// bypassed tells which rule keeps a request from the cache, or "". Where a rule is not settled here, the
+// request goes past the cache rather than into it.
+func bypassed(r *http.Request) string {
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return "method"
+	case r.Header["Authorization"] != nil:
+		return "authorization"
+	case r.Header["Upgrade"] != nil:
+		return "upgrade"
+	case r.ContentLength != 0:
+		return "body"
+	case r.Header["Cache-Control"] != nil && directives(r.Header)["no-store"] != nil:
+		return "no-store"
+	}
+	return ""
+}
+
+// requestName is the name under which the response to r is kept: host, path and sorted query. GET and HEAD
+// share it.
+func requestName(r *http.Request) string {
+	name := strings.ToLower(r.Host) + r.URL.EscapedPath()
+	if r.URL.RawQuery == "" {
+		return name
+	}
+	// A query that does not parse is kept as it is: two such queries must not become one.
+	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil {
+		return name + "?" + query.Encode()
+	}
+	return name + "?" + r.URL.RawQuery
+}
+
+// originRequest is what the origin is asked to fill the cache: all of the response, whatever part or
+// condition this client sent.
+func originRequest(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	r.Method = http.MethodGet
+	r.Body = http.NoBody
+	for _, name := range []string{
+		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	} {
+		delete(r.Header, name)
+	}
+	return r
+}
+
+// perRequest are fields that belong to one exchange and are never kept: connection fields (RFC 9110,
+// section 7.6.1) and those that name or time a request.
+var perRequest = []string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Server-Timing", "Traceparent", "Traceresponse", "Tracestate", "X-Request-Id", "Cache-Status", "Age",
+}
+
+// lifetime tells how long a response may be kept, and whether others than its requester may see it.
+func lifetime(p *response, ttl time.Duration) (keep time.Duration, shared bool) {
+	cc := directives(p.header)
+	switch {
+	case cc["no-store"] != nil, cc["private"] != nil, cc["no-cache"] != nil,
+		p.header["Set-Cookie"] != nil, p.header["Vary"] != nil:
+		return 0, false
+	case p.status != http.StatusOK:
+		return 0, true
+	}
+	for _, name := range []string{"s-maxage", "max-age"} {
+		if value := cc[name]; value != nil {
+			seconds, err := strconv.ParseUint(*value, 10, 31)
+			if err != nil {
+				return 0, true // RFC 9111, section 4.2.1: taken for stale
+			}
+			return time.Duration(seconds) * time.Second, true
+		}
+	}
+	return ttl, true
+}
+
+// directives are those of Cache-Control (RFC 9111, section 5.2), the first of a name; one without an
+// argument has "".
+func directives(h http.Header) map[string]*string {
+	var m map[string]*string
+	for _, line := range h["Cache-Control"] {
+		for part := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+			name, value = strings.ToLower(name), strings.Trim(value, `"`)
+			if m == nil {
+				m = make(map[string]*string)
+			}
+			if m[name] == nil {
+				m[name] = &value
+			}
+		}
+	}
+	return m
+}

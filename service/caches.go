@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+
+	"vitrine/cache"
+	"vitrine/telemetry"
+)
+
+// caches are one for each endpoint, over one Redis client.
+type caches struct {
+	slow, tiles, stats *cache.Cache
+}
+
+func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry) (c caches, err error) {
+	var far cache.Store
+	if client != nil {
+		far = cache.Redis(client, "vitrine:")
+	}
+	// Of the memory most goes where the values are large and many.
+	for _, each := range []struct {
+		cache **cache.Cache
+		name  string
+		share int64 // in sixteenths
+	}{{&c.slow, "slow", 1}, {&c.tiles, "tiles", 13}, {&c.stats, "stats", 2}} {
+		near := cfg.cacheBytes * each.share / 16
+		if cfg.cache == "redis" {
+			near = -1
+		}
+		*each.cache, err = cache.New(far, cache.Options{
+			Name:           each.name,
+			TTL:            cfg.cacheTTL,
+			Near:           near,
+			Registerer:     t.Registry,
+			TracerProvider: t.TracerProvider,
+			Logger:         t.Logger,
+		})
+		if err != nil {
+			return caches{}, err
+		}
+	}
+	return c, nil
+}
+
+func (c caches) close(ctx context.Context) error {
+	return errors.Join(c.slow.Close(ctx), c.tiles.Close(ctx), c.stats.Close(ctx))
+}
+
+// annotate adds to the access line how the cache answered.
+func annotate(ctx context.Context) (context.Context, func() []slog.Attr) {
+	ctx, recorder := cache.WithRecorder(ctx)
+	return ctx, func() []slog.Attr {
+		result, ok := recorder.Result()
+		if !ok {
+			return nil
+		}
+		return []slog.Attr{
+			slog.String("cache", result.Cache),
+			slog.String("outcome", string(result.Outcome)),
+			slog.String("tier", string(result.Tier)),
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"vitrine/telemetry"
+)
+
+// config is what the environment says. configFrom fills in the defaults.
+type config struct {
+	addr            string
+	opsAddr         string
+	cache           string // memory, redis or tiered
+	redisURL        string
+	cacheBytes      int64
+	cacheTTL        time.Duration
+	slowDelay       time.Duration
+	upstreamURL     string // empty: this process
+	logLevel        slog.Level
+	logFormat       telemetry.Format
+	drainDelay      time.Duration
+	shutdownTimeout time.Duration
+}
+
+// variable is one of the program's environment variables.
+type variable struct {
+	name    string
+	initial string
+	allowed string // "must be " this
+	help    string
+	set     func(*config, string) error
+}
+
+var variables = []variable{
+	{"VITRINE_ADDR", ":8080", "host:port", "where the public endpoints listen",
+		func(c *config, v string) error { c.addr = v; return checkAddr(v) }},
+	{"VITRINE_OPS_ADDR", ":8081", "host:port", "where metrics, probes and profiles listen; never publish it",
+		func(c *config, v string) error { c.opsAddr = v; return checkAddr(v) }},
+	{"VITRINE_CACHE", "memory", "memory, redis or tiered", "where answers are kept: in this process, in Redis, or in both",
+		func(c *config, v string) error { c.cache = v; return oneOf(v, "memory", "redis", "tiered") }},
+	{"VITRINE_REDIS_URL", "", "redis://, rediss:// or unix:// URL; ?addr= for a cluster, ?master_name= for Sentinel",
+		"the Redis that all replicas share; needed by redis and tiered",
+		func(c *config, v string) error { c.redisURL = v; return checkRedisURL(v) }},
+	{"VITRINE_CACHE_BYTES", "64MiB", "a size of at least 1MiB, such as 64MiB", "memory that the near tiers may use, in all",
+		func(c *config, v string) (err error) {
+			c.cacheBytes, err = units.RAMInBytes(v)
+			if err == nil && c.cacheBytes < 1<<20 {
+				err = errNotAllowed
+			}
+			return err
+		}},
+	{"VITRINE_CACHE_TTL", "1m", "a duration of 0s or more, such as 90s", "how long an answer is fresh; 0s keeps none",
+		func(c *config, v string) error { return setDuration(&c.cacheTTL, v) }},
+	{"VITRINE_SLOW_DELAY", "2s", "a duration of 0s or more, such as 2s", "how long /slow takes",
+		func(c *config, v string) error { return setDuration(&c.slowDelay, v) }},
+	{"VITRINE_UPSTREAM_URL", "", "an http:// or https:// URL without a path", "where /stats asks for its children; empty is this process",
+		func(c *config, v string) error { c.upstreamURL = strings.TrimSuffix(v, "/"); return checkUpstream(v) }},
+	{"VITRINE_LOG_LEVEL", "info", "debug, info, warn or error", "the lowest level that is logged",
+		func(c *config, v string) error {
+			if err := oneOf(v, "debug", "info", "warn", "error"); err != nil {
+				return err
+			}
+			return c.logLevel.UnmarshalText([]byte(v))
+		}},
+	{"VITRINE_LOG_FORMAT", "auto", "auto, text or json", "how it is logged; auto is text on a terminal, else JSON",
+		func(c *config, v string) error { return c.logFormat.UnmarshalText([]byte(v)) }},
+	{"VITRINE_DRAIN_DELAY", "0s", "a duration of 0s or more, such as 5s", "how long to go on serving after a SIGTERM, not ready any more",
+		func(c *config, v string) error { return setDuration(&c.drainDelay, v) }},
+	{"VITRINE_SHUTDOWN_TIMEOUT", "20s", "a duration of 0s or more, such as 20s", "how long requests and flushes may take after that",
+		func(c *config, v string) error { return setDuration(&c.shutdownTimeout, v) }},
+}
+
+// configFrom reads the environment. Its error has one line for each variable that is wrong.
+func configFrom(getenv func(string) string) (config, error) {
+	var c config
+	var errs []error
+	for _, v := range variables {
+		value := getenv(v.name)
+		if value == "" {
+			value = v.initial
+		}
+		if value == "" {
+			continue
+		}
+		if err := v.set(&c, value); err != nil {
+			errs = append(errs, usage("%s=%q: must be %s", v.name, redacted(value), v.allowed))
+		}
+	}
+	if len(errs) == 0 && c.cache != "memory" && c.redisURL == "" {
+		errs = append(errs, usage("VITRINE_REDIS_URL=%q: must be set where VITRINE_CACHE is %s", "", c.cache))
+	}
+	return c, errors.Join(errs...)
+}
+
+// redacted is value without what may be secret in a URL: its password and its query.
+func redacted(value string) string {
+	u, err := url.Parse(value)
+	switch {
+	case err == nil && (u.User != nil || u.RawQuery != ""):
+		if u.RawQuery != "" {
+			u.RawQuery = "xxxxx"
+		}
+		return u.Redacted()
+	case err != nil:
+		// No URL, and yet perhaps a password.
+		_, value, _ = strings.Cut(value, "@")
+		return "xxxxx@" + value
+	}
+	return value
+}
+
+var errNotAllowed = errors.New("not allowed")
+
+func oneOf(v string, allowed ...string) error {
+	if !slices.Contains(allowed, v) {
+		return errNotAllowed
+	}
+	return nil
+}
+
+func checkAddr(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return err
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err
+}
+
+func setDuration(d *time.Duration, v string) (err error) {
+	*d, err = time.ParseDuration(v)
+	if err == nil && *d < 0 {
+		err = errNotAllowed
+	}
+	return err
+}
+
+func checkUpstream(v string) error {
+	u, err := url.Parse(v)
+	if err != nil {
+		return err
+	}
+	if u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return errNotAllowed
+	}
+	return oneOf(u.Scheme, "http", "https")
+}
+
+// printHelp lists every variable with its default.
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, `Usage: service [healthcheck | -help]
+
+Serves slow endpoints from a cache. Without arguments it runs until SIGTERM; healthcheck asks a
+running one whether it is ready, and exits with 0 or 1. The environment configures it:
+
+`)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range variables {
+		fmt.Fprintf(t, "  %s\t%s\t%s (%s)\n", v.name, v.initial, v.help, v.allowed)
+	}
+	t.Flush()
+	fmt.Fprint(w, `
+OTEL_* variables have their standard meaning. Traces leave the process once OTEL_EXPORTER_OTLP_ENDPOINT
+(or OTEL_TRACES_EXPORTER) is set; /debug/tracez on the operations port shows them in any case.
+`)
+}

@@ -1,0 +1,60 @@
+// Command service answers slow endpoints from a cache, and says of every answer how it came about.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
+}
+
+// usageError is what the operator has to mend before a start can succeed: exit code 2.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "vitrine:", strings.TrimSpace(line))
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return 2
+	}
+	return 1
+}
+
+// run is the program: it serves until ctx ends and then shuts down in order.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, logs io.Writer) error {
+	switch {
+	case len(args) == 0:
+	case len(args) == 1 && args[0] == "healthcheck":
+		return healthcheck(ctx, getenv)
+	case len(args) == 1 && (args[0] == "-help" || args[0] == "--help" || args[0] == "-h"):
+		printHelp(stdout)
+		return nil
+	default:
+		return usage("arguments %q: allowed are none, healthcheck or -help", args)
+	}
+	cfg, err := configFrom(getenv)
+	if err != nil {
+		return err
+	}
+	s, err := newServer(ctx, cfg, logs)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx)
+}

@@ -1,0 +1,89 @@
+// The map: sixteen tiles two levels below the one in view, each framed by how it was answered.
+const $ = (id) => document.getElementById(id);
+const maxZoom = 29;
+let view = { z: 0, x: 0, y: 0 };
+
+// What the answer says of itself: Cache-Status (RFC 9211) and Traceresponse (W3C Trace Context).
+function outcome(response) {
+  const status = response.headers.get("Cache-Status") ?? "";
+  const detail = /detail="?([^";,]+)/.exec(status)?.[1] ?? "";
+  if (!response.ok) return { outcome: "bypass", tier: "" };
+  if (/;\s*hit/.test(status)) return { outcome: "hit", tier: detail };
+  if (/;\s*collapsed/.test(status)) return { outcome: "coalesced", tier: "" };
+  if (/;\s*fwd=uri-miss/.test(status)) return { outcome: "miss", tier: "" };
+  return { outcome: "bypass", tier: detail };
+}
+
+async function get(path) {
+  const start = performance.now();
+  const response = await fetch(path, { cache: "no-store" });
+  const body = await response.blob();
+  const said = outcome(response);
+  const trace = response.headers.get("Traceresponse")?.split("-")[1] ?? "";
+  note(path, said, performance.now() - start, trace);
+  return { ok: response.ok, body, ...said };
+}
+
+function note(path, said, ms, trace) {
+  const row = $("answers").insertRow(0);
+  for (const text of [path, said.outcome, said.tier, ms.toFixed(ms < 10 ? 1 : 0)]) row.insertCell().textContent = text;
+  const cell = row.insertCell();
+  if (trace) {
+    const link = document.createElement("a");
+    link.href = `${port(16686)}/trace/${trace}`;
+    link.textContent = trace.slice(0, 8);
+    cell.append(link);
+  }
+  while ($("answers").rows.length > 16) $("answers").deleteRow(-1);
+}
+
+const port = (number) => `${location.protocol}//${location.hostname}:${number}`;
+
+async function show() {
+  $("where").textContent = `level ${view.z}, tile ${view.x}/${view.y}`;
+  $("up").disabled = view.z === 0;
+  const z = view.z + 2;
+  const cells = [];
+  for (let y = 0; y < 4; y++) {
+    for (let x = 0; x < 4; x++) cells.push({ z, x: view.x * 4 + x, y: view.y * 4 + y });
+  }
+  $("map").replaceChildren(...cells.map(cell));
+}
+
+function cell(tile) {
+  const button = document.createElement("button");
+  const path = `/tiles/${tile.z}/${tile.x}/${tile.y}`;
+  button.setAttribute("aria-label", `tile ${path}`);
+  button.onclick = () => {
+    if (tile.z + 2 <= maxZoom) { view = tile; show(); }
+  };
+  get(path).then((answer) => {
+    button.classList.add(answer.outcome);
+    button.title = `${answer.outcome} ${answer.tier}`;
+    if (!answer.ok) return;
+    const image = new Image();
+    image.alt = "";
+    image.onload = () => URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(answer.body);
+    button.append(image);
+  }).catch(() => button.classList.add("bypass"));
+  return button;
+}
+
+$("up").onclick = () => {
+  const up = Math.min(2, view.z);
+  view = { z: view.z - up, x: view.x >> up, y: view.y >> up };
+  show();
+};
+$("reload").onclick = show;
+$("slow").onclick = () => get("/slow");
+$("stats").onclick = () => get(`/stats/${view.z}/${view.x}/${view.y}`);
+for (const [name, number] of [["Grafana", 3000], ["Prometheus", 9090], ["Jaeger", 16686]]) {
+  const link = document.createElement("a");
+  link.href = port(number);
+  link.textContent = `${name}, port ${number} of the Compose stack`;
+  const item = document.createElement("li");
+  item.append(link);
+  $("links").append(item);
+}
+show();

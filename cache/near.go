@@ -9,7 +9,7 @@ import (
 
 // entryOverhead is what an entry costs beside its key and payload, in bytes: otter's node, its slot in the
 // hash table and in the policy's queues, and the entry and response structs. TestNearOverhead measures it.
-const entryOverhead = 512
+const entryOverhead = 640
 
 // near is the tier in this process. It holds decoded entries and forgets them when they expire or when
 // they would exceed its bytes.

@@ -1,0 +1,101 @@
+package cache
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzEnvelope(f *testing.F) {
+	f.Add([]byte("payload"), int64(1), int64(2), int64(3))
+	f.Add([]byte{}, int64(0), int64(-1), int64(0))
+	f.Fuzz(func(t *testing.T, payload []byte, created, expires, cost int64) {
+		in := &entry{created: time.Unix(0, created), expires: time.Unix(0, expires), cost: time.Duration(cost), size: len(payload)}
+		sealed := seal(kindValue, in, payload)
+		out, got, err := open(kindValue, sealed)
+		if err != nil || !bytes.Equal(got, payload) || !reflect.DeepEqual(in, out) {
+			t.Errorf("%+v %q became %+v %q, %v", in, payload, out, got, err)
+		}
+		sealed[len(sealed)-1] ^= 0x40
+		if _, _, err := open(kindValue, sealed); err == nil {
+			t.Error("a flipped bit went unnoticed")
+		}
+	})
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add(seal(kindResponse, &entry{}, (&response{status: 200, header: http.Header{"A": {"b", "c"}}, body: []byte("body")}).marshal()))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, payload, err := open(kindResponse, b); err == nil {
+			_, _ = unmarshalResponse(payload)
+		}
+		// Whatever decodes encodes to something that decodes to the same.
+		p, err := unmarshalResponse(b)
+		if err != nil {
+			return
+		}
+		again, err := unmarshalResponse(p.marshal())
+		if err != nil || !reflect.DeepEqual(p, again) {
+			t.Errorf("%+v became %+v, %v", p, again, err)
+		}
+	})
+}
+
+func TestResponseRoundTrip(t *testing.T) {
+	for _, p := range []*response{
+		{status: 200, header: http.Header{}, body: []byte{}},
+		{status: 204, header: http.Header{"X": {""}}, body: []byte{}},
+		{status: 200, header: http.Header{"Content-Type": {"image/png"}, "Link": {"<a>", "<b>"}}, body: bytes.Repeat([]byte{0, 255}, 1<<16)},
+	} {
+		got, err := unmarshalResponse(p.marshal())
+		if err != nil || !reflect.DeepEqual(got, p) {
+			t.Errorf("%+v became %+v, %v", p, got, err)
+		}
+		for name, values := range got.header {
+			if cap(values) != len(values) {
+				t.Errorf("%s has room for an Add to write into what all answers share", name)
+			}
+		}
+	}
+}
+
+func TestFarKeyIsBounded(t *testing.T) {
+	a := entryKey{kindResponse, strings.Repeat("a", 1<<16)}.far("tiles")
+	b := entryKey{kindResponse, strings.Repeat("a", 1<<16) + "b"}.far("tiles")
+	if len(a) > 300 || a == b {
+		t.Errorf("%d bytes, equal: %t", len(a), a == b)
+	}
+}
+
+// TestNearOverhead holds entryOverhead against the heap: without it a bound in bytes would be none.
+func TestNearOverhead(t *testing.T) {
+	const n = 50_000
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	near := newNear(1<<40, newMetrics("test"))
+	defer near.close()
+	before := heap()
+	for i := range n {
+		p := &response{status: 200, header: http.Header{"Content-Type": {"image/png"}}, body: []byte{1}}
+		near.set(entryKey{kindResponse, fmt.Sprintf("host/tiles/20/%07d/%07d", i, i)},
+			&entry{value: p, size: p.size(), expires: time.Now().Add(time.Hour)})
+	}
+	near.otter.CleanUp()
+	real, weighed := (heap()-before)/n, near.otter.WeightedSize()/n
+	runtime.KeepAlive(near)
+	t.Logf("an entry takes %d bytes and is weighed as %d", real, weighed)
+	if real > weighed || weighed > 2*real {
+		t.Errorf("an entry takes %d bytes and is weighed as %d", real, weighed)
+	}
+}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
@@ -12,14 +15,15 @@ import (
 // here: an answer that it does not give within milliseconds is cheaper to compute, while go-redis waits for
 // 5 s, beyond the context's deadline, and dials five times.
 var redisDefaults = map[string]string{
-	"context_timeout_enabled": "true",
-	"dial_timeout":            "250ms",
-	"dialer_retries":          "1",
-	"read_timeout":            "100ms",
-	"write_timeout":           "100ms",
-	"pool_timeout":            "100ms",
-	"max_retries":             "-1", // none
+	"dial_timeout":  "250ms",
+	"read_timeout":  "100ms",
+	"write_timeout": "100ms",
+	"pool_timeout":  "100ms",
+	"max_retries":   "-1", // none
 }
+
+// redisDials is how often a dial is tried. Not all kinds of URL can say it.
+const redisDials = 1
 
 func checkRedisURL(v string) error {
 	client, err := redisClient(v)
@@ -49,20 +53,33 @@ func redisClient(raw string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, err
 		}
+		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
 		return redis.NewClusterClient(o), nil
 	case query.Has("master_name"):
 		o, err := redis.ParseFailoverURL(u.String())
 		if err != nil {
 			return nil, err
 		}
+		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
 		if err != nil {
 			return nil, err
 		}
+		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
 		return redis.NewClient(o), nil
 	}
+}
+
+// logRedis sends what go-redis has to say to the log, which names no outage that health does not. It has
+// no other way than its global logger.
+func logRedis(logger *slog.Logger) { redis.SetLogger(redisLog{logger}) }
+
+type redisLog struct{ logger *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.logger.DebugContext(ctx, "go-redis", "message", fmt.Sprintf(format, v...))
 }
 
 // traceRedis adds a client span to every command, without keys and values.

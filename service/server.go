@@ -56,6 +56,7 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 		return nil, err
 	}
 	if cfg.cache != "memory" {
+		logRedis(s.telemetry.Logger)
 		if s.redis, err = redisClient(cfg.redisURL); err != nil {
 			return nil, err
 		}

@@ -89,5 +89,9 @@ func traceRedis(client redis.UniversalClient, tp trace.TracerProvider) error {
 		redisotel.WithDBStatement(false),
 		redisotel.WithCallerEnabled(false),
 		redisotel.WithDialFilter(true),
+		// The watch pings once a second; a trace of each would bury the others.
+		redisotel.WithCommandFilter(func(cmd redis.Cmder) bool {
+			return cmd.Name() == "ping" || redisotel.DefaultCommandFilter(cmd)
+		}),
 	)
 }

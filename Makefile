@@ -1,0 +1,35 @@
+# make test: what a change must pass. make e2e: the whole stack in Docker. The rest runs for longer.
+staticcheck = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+govulncheck = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: test lint unit e2e vuln bench fuzz
+
+test: lint unit
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go vet -tags e2e ./e2e
+	go run $(staticcheck) -tags e2e ./...
+
+# Unit and integration tests; those that need a program that is not here skip and say its name.
+unit:
+	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
+	@grep -E '^(ok|FAIL)|no test files' test.out
+	@grep -hE 'skipped for want of' test.out | sort | uniq -c || echo 'nothing was skipped'
+
+e2e:
+	e2e/offline/engine
+	e2e/offline/images
+	go test -tags e2e -shuffle=on -count=1 -timeout 20m -v ./e2e
+
+vuln:
+	go run $(govulncheck) ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	go test -run '^$$' -fuzz FuzzEnvelope -fuzztime 1m ./cache
+	go test -run '^$$' -fuzz FuzzOpen -fuzztime 1m ./cache

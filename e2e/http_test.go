@@ -1,0 +1,61 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/e2e/component"
+)
+
+func TestSiteAnswers(t *testing.T) {
+	for range 2 {
+		if _, _, err := get(t.Context(), siteURL+"/slow"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	header, _, err := get(t.Context(), siteURL+"/slow")
+	if err != nil || !strings.Contains(header.Get("Cache-Status"), "; hit;") {
+		t.Errorf("the third /slow: %v, %v; want a hit", header, err)
+	}
+	if _, _, err := get(t.Context(), siteURL+"/"); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/", "/debug/tracez"} {
+		if _, _, err := get(t.Context(), siteURL+path); err == nil || !strings.Contains(err.Error(), "404") {
+			t.Errorf("%s is public: %v", path, err)
+		}
+	}
+}
+
+func TestTheLoadBalancerBeginsTheTrace(t *testing.T) {
+	log, err := compose("logs", "--no-log-prefix", "nginx").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(log), "otel.sh: no tracing module here") {
+		component.Missing(t, "nginx-otel", "this nginx image has no OpenTelemetry module")
+	}
+	header, _, err := get(t.Context(), siteURL+"/stats/"+coldTile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := traceID(header.Get("Traceresponse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, time.Minute, func() error {
+		tr, err := jaegerTrace(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		for _, s := range tr.Spans {
+			if s.parent() == "" && tr.Processes[s.ProcessID].ServiceName != "nginx" {
+				t.Errorf("the root is %s of %s", s.OperationName, tr.Processes[s.ProcessID].ServiceName)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,232 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// trace is what Jaeger's API says of one.
+type trace struct {
+	Spans     []span
+	Processes map[string]struct {
+		ServiceName string
+		Tags        []tag
+	}
+}
+
+type span struct {
+	SpanID        string
+	OperationName string
+	References    []struct{ RefType, SpanID string }
+	StartTime     int64 // microseconds since 1970
+	Duration      int64 // microseconds
+	Tags          []tag
+	ProcessID     string
+}
+
+type tag struct {
+	Key   string
+	Value any
+}
+
+func value(tags []tag, key string) string {
+	for _, t := range tags {
+		if t.Key == key {
+			return fmt.Sprint(t.Value)
+		}
+	}
+	return ""
+}
+
+func (s span) parent() string {
+	for _, r := range s.References {
+		if r.RefType == "CHILD_OF" {
+			return r.SpanID
+		}
+	}
+	return ""
+}
+
+func jaegerTrace(ctx context.Context, id string) (trace, error) {
+	var answer struct{ Data []trace }
+	if err := getJSON(ctx, jaegerURL+"/api/traces/"+id, &answer); err != nil {
+		return trace{}, err
+	}
+	if len(answer.Data) != 1 {
+		return trace{}, fmt.Errorf("%d traces under %s", len(answer.Data), id)
+	}
+	return answer.Data[0], nil
+}
+
+// coldTile names a tile three levels above leaves that nobody has asked for.
+func coldTile() string {
+	const z = 15
+	return fmt.Sprintf("%d/%d/%d", z, rand.IntN(1<<z), rand.IntN(1<<z))
+}
+
+// traceID reads Traceresponse (W3C Trace Context).
+func traceID(traceresponse string) (string, error) {
+	parts := strings.Split(traceresponse, "-")
+	if len(parts) != 4 || len(parts[1]) != 32 {
+		return "", fmt.Errorf("Traceresponse: %q", traceresponse)
+	}
+	return parts[1], nil
+}
+
+func TestColdStatsIsOneTrace(t *testing.T) {
+	header, _, err := get(t.Context(), siteURL+"/stats/"+coldTile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := traceID(header.Get("Traceresponse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The tile, its four children and their sixteen: a server span, a load, and two calls of Redis each,
+	// and a client span for each but the first.
+	want := map[string]int{"server": 21, "load": 21, "get": 21, "set": 21, "client": 20}
+	var tr trace
+	within(t, time.Minute, func() error {
+		var err error
+		if tr, err = jaegerTrace(t.Context(), id); err != nil {
+			return err
+		}
+		return complete(tr, want)
+	})
+
+	byID := map[string]span{}
+	instances := map[string]bool{}
+	var roots []string
+	for _, s := range tr.Spans {
+		byID[s.SpanID] = s
+		instances[value(tr.Processes[s.ProcessID].Tags, "service.instance.id")] = true
+		if s.parent() == "" {
+			roots = append(roots, s.OperationName)
+		}
+	}
+	t.Logf("trace %s: %d spans of %d replicas, %v", id, len(tr.Spans), len(instances), want)
+	if len(roots) != 1 {
+		t.Errorf("roots %q, want one", roots)
+	}
+	if len(instances) < 2 {
+		t.Errorf("instances %v, want at least two", instances)
+	}
+	for _, s := range tr.Spans {
+		if s.parent() == "" {
+			continue
+		}
+		p, ok := byID[s.parent()]
+		if !ok {
+			t.Errorf("%s has a parent that is not in the trace", s.OperationName)
+			continue
+		}
+		// All clocks are this machine's, and Jaeger keeps microseconds.
+		const tolerance = 1000
+		if s.StartTime < p.StartTime-tolerance || s.StartTime+s.Duration > p.StartTime+p.Duration+tolerance {
+			t.Errorf("%s (%d, %d µs) is not within its parent %s (%d, %d µs)",
+				s.OperationName, s.StartTime, s.Duration, p.OperationName, p.StartTime, p.Duration)
+		}
+		if err := nested(s, p); err != nil {
+			t.Error(err)
+		}
+	}
+	sameTraceInLog(t, id)
+}
+
+// kindOf sorts the service's own spans; nginx', where its image traces, are not counted.
+func kindOf(tr trace, s span) string {
+	switch {
+	case tr.Processes[s.ProcessID].ServiceName != "vitrine":
+		return "other"
+	case s.OperationName == "cache.load stats":
+		return "load"
+	case s.OperationName == "get" || s.OperationName == "set":
+		return s.OperationName
+	}
+	return value(s.Tags, "span.kind")
+}
+
+func complete(tr trace, want map[string]int) error {
+	got := map[string]int{}
+	for _, s := range tr.Spans {
+		got[kindOf(tr, s)]++
+	}
+	for kind, n := range want {
+		if got[kind] != n {
+			return fmt.Errorf("spans %v, want %v", got, want)
+		}
+	}
+	return nil
+}
+
+// nested tells whether a parent of this name may have a child of that.
+func nested(s, p span) error {
+	ok := true
+	switch {
+	case s.OperationName == "cache.load stats", s.OperationName == "get", s.OperationName == "set":
+		ok = strings.HasPrefix(p.OperationName, "GET /stats/")
+	case value(s.Tags, "span.kind") == "client" && strings.HasPrefix(s.OperationName, "HTTP"):
+		ok = p.OperationName == "cache.load stats"
+	}
+	if !ok {
+		return fmt.Errorf("%s stands under %s", s.OperationName, p.OperationName)
+	}
+	return nil
+}
+
+// sameTraceInLog finds the access line of a request by its trace.
+func sameTraceInLog(t *testing.T, id string) {
+	t.Helper()
+	within(t, 10*time.Second, func() error {
+		log, err := compose("logs", "--no-log-prefix", "service").Output()
+		if err != nil {
+			return err
+		}
+		n := 0
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, `"msg":"request"`) && strings.Contains(line, `"trace_id":"`+id+`"`) {
+				n++
+			}
+		}
+		if n != 21 {
+			return fmt.Errorf("%d access lines carry the trace, want 21", n)
+		}
+		return nil
+	})
+}
+
+func TestExemplarLeadsToItsTrace(t *testing.T) {
+	within(t, time.Minute, func() error {
+		var answer struct {
+			Data []struct {
+				Exemplars []struct{ Labels map[string]string }
+			}
+		}
+		now := time.Now()
+		err := getJSON(t.Context(), fmt.Sprintf("%s/api/v1/query_exemplars?query=http_server_request_duration_seconds_bucket&start=%d&end=%d",
+			prometheusURL, now.Add(-time.Minute).Unix(), now.Unix()), &answer)
+		if err != nil {
+			return err
+		}
+		err = errors.New("no exemplars")
+		for _, series := range answer.Data {
+			for _, e := range series.Exemplars {
+				id := e.Labels["trace_id"]
+				tr, jaegerErr := jaegerTrace(t.Context(), id)
+				if jaegerErr == nil {
+					t.Logf("exemplar %s is a trace of %d spans", id, len(tr.Spans))
+					return nil
+				}
+				err = jaegerErr
+			}
+		}
+		return err
+	})
+}

@@ -40,7 +40,7 @@ func newLogHandler(w io.Writer, format Format, level slog.Leveler) slog.Handler 
 	file, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(file.Fd()))
 	if format == FormatText || format == FormatAuto && terminal {
-		return traceHandler{tint.NewHandler(w, &tint.Options{
+		return traceHandler{tint.NewTextHandler(w, &tint.Options{
 			Level:      level,
 			TimeFormat: time.TimeOnly,
 			NoColor:    !terminal || os.Getenv("NO_COLOR") != "",

@@ -1,7 +1,15 @@
 // The map: sixteen tiles two levels below the one in view, each framed by how it was answered.
 const $ = (id) => document.getElementById(id);
 const maxZoom = 29;
-let view = { z: 0, x: 0, y: 0 };
+
+// The fragment names the tile in view, as #z/x/y, so that a view can be shared.
+function viewed() {
+  const [z = 0, x = 0, y = 0] = location.hash.slice(1).split("/").map(Number);
+  const ok = [z, x, y].every(Number.isInteger) && z >= 0 && z + 2 <= maxZoom && Math.max(x, y) < 2 ** z && Math.min(x, y) >= 0;
+  return ok ? { z, x, y } : { z: 0, x: 0, y: 0 };
+}
+
+const look = ({ z, x, y }) => { location.hash = `${z}/${x}/${y}`; };
 
 // What the answer says of itself: Cache-Status (RFC 9211) and Traceresponse (W3C Trace Context).
 function outcome(response) {
@@ -15,18 +23,23 @@ function outcome(response) {
 }
 
 async function get(path) {
-  const start = performance.now();
   const response = await fetch(path, { cache: "no-store" });
   const body = await response.blob();
   const said = outcome(response);
   const trace = response.headers.get("Traceresponse")?.split("-")[1] ?? "";
-  note(path, said, performance.now() - start, trace);
+  note(path, said, took(response.url), trace);
   return { ok: response.ok, body, ...said };
+}
+
+// From request to last byte: the browser's own queue is not the server's time.
+function took(url) {
+  const timing = performance.getEntriesByName(url).at(-1);
+  return timing ? timing.responseEnd - timing.requestStart : NaN;
 }
 
 function note(path, said, ms, trace) {
   const row = $("answers").insertRow(0);
-  for (const text of [path, said.outcome, said.tier, ms.toFixed(ms < 10 ? 1 : 0)]) row.insertCell().textContent = text;
+  for (const text of [path, said.outcome, said.tier, Number.isNaN(ms) ? "" : ms.toFixed(ms < 10 ? 1 : 0)]) row.insertCell().textContent = text;
   const cell = row.insertCell();
   if (trace) {
     const link = document.createElement("a");
@@ -39,7 +52,9 @@ function note(path, said, ms, trace) {
 
 const port = (number) => `${location.protocol}//${location.hostname}:${number}`;
 
-async function show() {
+function show() {
+  const view = viewed();
+  performance.clearResourceTimings();
   $("where").textContent = `level ${view.z}, tile ${view.x}/${view.y}`;
   $("up").disabled = view.z === 0;
   const z = view.z + 2;
@@ -55,7 +70,7 @@ function cell(tile) {
   const path = `/tiles/${tile.z}/${tile.x}/${tile.y}`;
   button.setAttribute("aria-label", `tile ${path}`);
   button.onclick = () => {
-    if (tile.z + 2 <= maxZoom) { view = tile; show(); }
+    if (tile.z + 2 <= maxZoom) look(tile);
   };
   get(path).then((answer) => {
     button.classList.add(answer.outcome);
@@ -71,13 +86,17 @@ function cell(tile) {
 }
 
 $("up").onclick = () => {
+  const view = viewed();
   const up = Math.min(2, view.z);
-  view = { z: view.z - up, x: view.x >> up, y: view.y >> up };
-  show();
+  look({ z: view.z - up, x: view.x >> up, y: view.y >> up });
 };
 $("reload").onclick = show;
+window.onhashchange = show;
 $("slow").onclick = () => get("/slow");
-$("stats").onclick = () => get(`/stats/${view.z}/${view.x}/${view.y}`);
+$("stats").onclick = () => {
+  const view = viewed();
+  get(`/stats/${view.z}/${view.x}/${view.y}`);
+};
 for (const [name, number] of [["Grafana", 3000], ["Prometheus", 9090], ["Jaeger", 16686]]) {
   const link = document.createElement("a");
   link.href = port(number);

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -21,6 +22,10 @@ var redisDefaults = map[string]string{
 	"pool_timeout":  "100ms",
 	"max_retries":   "-1", // none
 }
+
+// noMaintenance leaves out a handshake that only Redis' commercial servers understand: the others answer it
+// with an error, which would stand in every new connection's trace.
+var noMaintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
 // redisDials is how often a dial is tried. Not all kinds of URL can say it.
 const redisDials = 1
@@ -53,21 +58,21 @@ func redisClient(raw string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
+		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, redisDials, noMaintenance
 		return redis.NewClusterClient(o), nil
 	case query.Has("master_name"):
 		o, err := redis.ParseFailoverURL(u.String())
 		if err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
+		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials // it has no maintenance to leave out
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
 		if err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials
+		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, redisDials, noMaintenance
 		return redis.NewClient(o), nil
 	}
 }

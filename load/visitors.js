@@ -29,7 +29,7 @@ function focus() {
   const t = ((Date.now() / 1000 / lap) % 1) * 2 * Math.PI;
   const x = Math.cos(t) / 2 - Math.cos(2 * t) / 4;
   const y = Math.sin(t) / 2 - Math.sin(2 * t) / 4;
-  return [(x + 2) / 4, (y + 2) / 4];
+  return [(x + 2.25) / 3, (1.5 - y) / 3]; // the map shows -2.25 to 0.75, and 1.5i down to -1.5i
 }
 
 // 0 about half of the time, 1 half as often, and so on: few tiles are popular, and there is a long tail.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -40,18 +41,26 @@ func newLogHandler(w io.Writer, format Format, level slog.Leveler) slog.Handler 
 	file, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(file.Fd()))
 	if format == FormatText || format == FormatAuto && terminal {
-		return traceHandler{tint.NewTextHandler(w, &tint.Options{
+		return newTraceHandler(tint.NewTextHandler(w, &tint.Options{
 			Level:      level,
 			TimeFormat: time.TimeOnly,
 			NoColor:    !terminal || os.Getenv("NO_COLOR") != "",
-		})}
+		}))
 	}
-	return traceHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})}
+	return newTraceHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
 // traceHandler adds the trace and span of a record's context, and puts warnings and errors on the span,
 // so that a trace viewer shows them where there is no log store.
-type traceHandler struct{ slog.Handler }
+type traceHandler struct {
+	slog.Handler
+	// outer is the handler before its first group, and inner what was asked of it since: the ids go in
+	// between, because they belong to the record and to no group.
+	outer slog.Handler
+	inner []func(slog.Handler) slog.Handler
+}
+
+func newTraceHandler(h slog.Handler) traceHandler { return traceHandler{Handler: h, outer: h} }
 
 func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
 	span := trace.SpanFromContext(ctx)
@@ -67,18 +76,36 @@ func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
 		})
 		span.AddEvent(r.Message, trace.WithTimestamp(r.Time), trace.WithAttributes(attrs...))
 	}
-	r = r.Clone()
-	r.AddAttrs(
+	ids := []slog.Attr{
 		slog.String("trace_id", sc.TraceID().String()),
 		slog.String("span_id", sc.SpanID().String()),
-	)
-	return h.Handler.Handle(ctx, r)
+	}
+	if len(h.inner) == 0 {
+		r = r.Clone()
+		r.AddAttrs(ids...)
+		return h.Handler.Handle(ctx, r)
+	}
+	grouped := h.outer.WithAttrs(ids)
+	for _, with := range h.inner {
+		grouped = with(grouped)
+	}
+	return grouped.Handle(ctx, r)
 }
 
 func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traceHandler{h.Handler.WithAttrs(attrs)}
+	if len(h.inner) == 0 {
+		return newTraceHandler(h.Handler.WithAttrs(attrs))
+	}
+	return h.with(func(next slog.Handler) slog.Handler { return next.WithAttrs(attrs) })
 }
 
 func (h traceHandler) WithGroup(name string) slog.Handler {
-	return traceHandler{h.Handler.WithGroup(name)}
+	if name == "" {
+		return h
+	}
+	return h.with(func(next slog.Handler) slog.Handler { return next.WithGroup(name) })
+}
+
+func (h traceHandler) with(f func(slog.Handler) slog.Handler) slog.Handler {
+	return traceHandler{Handler: f(h.Handler), outer: h.outer, inner: append(slices.Clip(h.inner), f)}
 }

@@ -1,10 +1,12 @@
 package telemetry
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -16,6 +18,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/codes"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -59,17 +62,31 @@ func (t *Telemetry) Server(next http.Handler, annotate Annotate) http.Handler {
 			ctx, extra = annotate(ctx)
 		}
 		r := outer.WithContext(ctx)
-		sc := trace.SpanContextFromContext(ctx)
+		span := trace.SpanFromContext(ctx)
+		sc := span.SpanContext()
 		if sc.IsValid() {
 			w.Header().Set("Traceresponse", fmt.Sprintf("00-%s-%s-%s", sc.TraceID(), sc.SpanID(), sc.TraceFlags()))
 		}
 
 		a := answer{status: http.StatusOK}
 		aborted := t.serve(next, a.watch(w), r, &a)
-		outer.Pattern = r.Pattern // otelhttp reads the route from the request it made
-
-		route := routeOf(r.Pattern)
 		elapsed := time.Since(start)
+
+		// otelhttp knows the route only before the router has found it, and says nothing of what is aborted.
+		route := routeOf(r)
+		if route != "" {
+			span.SetName(spanName(r.Method, route))
+			span.SetAttributes(semconv.HTTPRoute(route))
+		}
+		switch {
+		case aborted && a.begun:
+			span.SetAttributes(semconv.HTTPResponseStatusCode(a.status))
+		case aborted:
+			a.status = 0 // no answer
+		}
+		if r.Method == http.MethodHead {
+			a.bytes = 0 // net/http takes what is written, and sends none of it
+		}
 		observe(t.server.duration.WithLabelValues(methodOf(r.Method), route, strconv.Itoa(a.status)), elapsed, sc)
 		t.Logger.LogAttrs(ctx, slog.LevelInfo, "request", append([]slog.Attr{
 			slog.String("method", r.Method),
@@ -98,9 +115,11 @@ func (t *Telemetry) serve(next http.Handler, w http.ResponseWriter, r *http.Requ
 		if p == nil {
 			return
 		}
+		span := trace.SpanFromContext(r.Context())
+		span.SetStatus(codes.Error, "aborted")
 		if p != http.ErrAbortHandler {
+			span.SetStatus(codes.Error, "panic")
 			t.Logger.ErrorContext(r.Context(), "panic", "panic", p, "stack", string(debug.Stack()))
-			trace.SpanFromContext(r.Context()).SetStatus(codes.Error, "panic")
 			if !a.begun {
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 				return
@@ -119,7 +138,8 @@ type answer struct {
 	begun  bool
 }
 
-// watch wraps w without losing its optional interfaces.
+// watch wraps w without losing its optional interfaces. Each way to begin an answer has a
+// hook; those for WriteString and FlushError are Write's and Flush's.
 func (a *answer) watch(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
@@ -147,15 +167,33 @@ func (a *answer) watch(w http.ResponseWriter) http.ResponseWriter {
 				return n, err
 			}
 		},
+		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
+			return func() { a.begun = true; next() }
+		},
+		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {
+			return func() (net.Conn, *bufio.ReadWriter, error) { a.begun = true; return next() }
+		},
 	})
 }
 
-// routeOf is the path of a ServeMux pattern: "GET /tiles/{z}" without its method. Empty means no route.
-func routeOf(pattern string) string {
-	if i := strings.IndexByte(pattern, '/'); i > 0 {
-		return pattern[i:]
+// routeOf is the path of the ServeMux pattern that matched: "GET /tiles/{z}" without its method. Empty
+// means no route. Where ServeMux redirects a CONNECT, it says the path in place of a pattern.
+func routeOf(r *http.Request) string {
+	if r.Method == http.MethodConnect && !strings.HasPrefix(r.Pattern, http.MethodConnect) {
+		return ""
 	}
-	return pattern
+	if i := strings.IndexByte(r.Pattern, '/'); i > 0 {
+		return r.Pattern[i:]
+	}
+	return r.Pattern
+}
+
+// spanName is what OpenTelemetry's HTTP conventions call a server span.
+func spanName(method, route string) string {
+	if method = methodOf(method); method == "_OTHER" {
+		method = "HTTP"
+	}
+	return method + " " + route
 }
 
 // methodOf bounds the label: OpenTelemetry's name for methods that HTTP does not define is _OTHER.

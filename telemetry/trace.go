@@ -1,13 +1,19 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
 	"os"
-	"strconv"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
@@ -22,7 +28,8 @@ import (
 // OTEL_TRACES_SAMPLER, OTEL_SPAN_* and OTEL_BSP_*.
 func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 	t.shutdown = func(context.Context) error { return nil }
-	if disabled, _ := strconv.ParseBool(os.Getenv("OTEL_SDK_DISABLED")); disabled {
+	// The specification: only "true", in any case, is true.
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		t.TracerProvider = noop.NewTracerProvider()
 		return nil
 	}
@@ -37,7 +44,9 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 	}
 	// What the environment says comes last and so wins.
 	res, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(attrs...), resource.WithFromEnv())
-	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+	if errors.Is(err, resource.ErrPartialResource) {
+		t.Logger.Warn("opentelemetry: OTEL_RESOURCE_ATTRIBUTES is not all name=value pairs", "error", err)
+	} else if err != nil {
 		return err
 	}
 	options := []sdktrace.TracerProviderOption{
@@ -45,7 +54,7 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 		sdktrace.WithSpanProcessor(t.tracez),
 	}
 	if exporting() {
-		exporter, err := autoexport.NewSpanExporter(ctx)
+		exporter, err := newExporter(ctx)
 		if err != nil {
 			return err
 		}
@@ -63,19 +72,39 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 // exporting tells whether spans are to leave the process. OpenTelemetry's default is an OTLP endpoint on
 // localhost; a program that is started without any configuration has none, so it takes one to be named.
 func exporting() bool {
-	for _, name := range []string{
-		"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT",
-	} {
-		if os.Getenv(name) != "" {
-			return true
+	switch os.Getenv("OTEL_TRACES_EXPORTER") {
+	case "none":
+		return false
+	case "":
+		return slices.ContainsFunc(endpoints, func(name string) bool { return os.Getenv(name) != "" })
+	}
+	return true
+}
+
+var endpoints = []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+func newExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
+	// The exporter itself would go on with its default. The value may hold a password, so it is not shown.
+	for _, name := range endpoints {
+		u, err := url.Parse(os.Getenv(name))
+		if err != nil || *u != (url.URL{}) && u.Host == "" && u.Scheme != "unix" {
+			return nil, fmt.Errorf("%s: must be a URL such as http://localhost:4318", name)
 		}
 	}
-	return false
+	exporter, err := autoexport.NewSpanExporter(ctx)
+	if err != nil {
+		protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
+		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER=%q (otlp, console or none), OTEL_EXPORTER_OTLP_PROTOCOL=%q: %w",
+			os.Getenv("OTEL_TRACES_EXPORTER"), protocol, err)
+	}
+	return exporter, nil
 }
 
 // reportErrors sends the SDK's own errors to the log. OpenTelemetry has no other way than its global
-// handler. An endpoint that is down fails with every batch: the same error is written once a minute.
+// handler and logger. An endpoint that is down fails with every batch: the same error is written once a
+// minute.
 func (t *Telemetry) reportErrors() {
+	otel.SetLogger(logr.New(otelLog{t.Logger}))
 	const every = time.Minute
 	var mu sync.Mutex
 	var last string
@@ -90,6 +119,18 @@ func (t *Telemetry) reportErrors() {
 		t.Logger.Warn("opentelemetry", "error", err)
 	}))
 }
+
+// otelLog is a logr.LogSink that leaves out what an error comes with: it may be a header with a secret.
+type otelLog struct{ logger *slog.Logger }
+
+func (otelLog) Init(logr.RuntimeInfo)    {}
+func (otelLog) Enabled(int) bool         { return false }
+func (otelLog) Info(int, string, ...any) {}
+func (l otelLog) Error(err error, message string, _ ...any) {
+	l.logger.Warn("opentelemetry: "+message, "error", err)
+}
+func (l otelLog) WithValues(...any) logr.LogSink { return l }
+func (l otelLog) WithName(string) logr.LogSink   { return l }
 
 // spanCounts answer "can I believe what I see?": what ended and was not exported was dropped.
 type spanCounts struct {

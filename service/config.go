@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -103,22 +104,26 @@ func configFrom(getenv func(string) string) (config, error) {
 	return c, errors.Join(errs...)
 }
 
-// redacted is value without what may be secret in a URL: its password and its query.
+// redacted is value without what may be secret in a URL: user info and query. It parses nothing, because
+// what is shown here often does not parse: a password with a '#' or '?', or one without a scheme.
 func redacted(value string) string {
-	u, err := url.Parse(value)
+	at, query := strings.LastIndexByte(value, '@'), strings.IndexAny(value, "?#")
+	scheme := schemeOf.FindString(value)
 	switch {
-	case err == nil && (u.User != nil || u.RawQuery != ""):
-		if u.RawQuery != "" {
-			u.RawQuery = "xxxxx"
-		}
-		return u.Redacted()
-	case err != nil:
-		// No URL, and yet perhaps a password.
-		_, value, _ = strings.Cut(value, "@")
-		return "xxxxx@" + value
+	case at < 0 && query < 0:
+		return value
+	case query < 0:
+		return scheme + "xxxxx" + value[at:]
+	case at < 0:
+		return value[:query+1] + "xxxxx"
+	case at < query:
+		return scheme + "xxxxx" + value[at:query+1] + "xxxxx"
+	default: // the password has the mark, or the query the '@'
+		return scheme + "xxxxx"
 	}
-	return value
 }
+
+var schemeOf = regexp.MustCompile(`^[a-z]+://`)
 
 var errNotAllowed = errors.New("not allowed")
 
@@ -151,7 +156,7 @@ func checkUpstream(v string) error {
 	if err != nil {
 		return err
 	}
-	if u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+	if u.Host == "" || u.Path != "" && u.Path != "/" || strings.ContainsAny(v, "?#") {
 		return errNotAllowed
 	}
 	return oneOf(u.Scheme, "http", "https")

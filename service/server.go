@@ -53,7 +53,7 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 		Service: "vitrine", Version: version(), Logs: logs, LogFormat: cfg.logFormat, LogLevel: cfg.logLevel,
 	})
 	if err != nil {
-		return nil, err
+		return nil, usageError{err} // it names the OTEL_ variable
 	}
 	if cfg.cache != "memory" {
 		logRedis(s.telemetry.Logger)
@@ -116,7 +116,7 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	s.health.started.Store(true)
 	log.Info("serving", "version", version(), "addr", s.publicAt.Addr().String(),
-		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", s.cfg.upstreamURL)
+		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", redacted(s.cfg.upstreamURL))
 
 	var err error
 	select {

@@ -27,7 +27,7 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 		name  string
 		share int64 // in sixteenths
 	}{{&c.slow, "slow", 1}, {&c.tiles, "tiles", 13}, {&c.stats, "stats", 2}} {
-		near := cfg.cacheBytes * each.share / 16
+		near := cfg.cacheBytes / 16 * each.share
 		if cfg.cache == "redis" {
 			near = -1
 		}

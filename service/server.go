@@ -24,6 +24,7 @@ type server struct {
 	redis     redis.UniversalClient // nil: not used
 	caches    caches
 	health    *health
+	upstream  *http.Transport // of /stats
 
 	public, ops       *http.Server
 	publicAt, opsAt   net.Listener
@@ -33,7 +34,7 @@ type server struct {
 
 // newServer listens before it serves, so that a taken port is an error at the start.
 func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err error) {
-	s := &server{cfg: cfg, health: new(health)}
+	s := &server{cfg: cfg, health: new(health), upstream: upstreamTransport()}
 	if s.publicAt, err = listen(ctx, "VITRINE_ADDR", cfg.addr); err != nil {
 		return nil, err
 	}
@@ -68,6 +69,8 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 		return nil, err
 	}
 	s.public, s.ops = s.httpServer(s.publicHandler()), s.httpServer(s.opsHandler())
+	// The upstream may be this very process, whose shutdown waits for connections that were never used.
+	s.public.RegisterOnShutdown(s.upstream.CloseIdleConnections)
 	return s, nil
 }
 

@@ -31,15 +31,19 @@ type statsSource struct {
 	instance string
 }
 
+// upstreamTransport keeps connections for four children at once, and as many requests: the default of two
+// idle ones would dial anew for most of them.
+func upstreamTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64
+	return t
+}
+
 func (s *server) tileStats() http.Handler {
-	// Four children at once, and as many requests: the default of two idle connections would dial anew
-	// for most of them.
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64
 	source := statsSource{
 		cache:    s.caches.stats,
 		upstream: s.cfg.upstreamURL,
-		client:   &http.Client{Transport: s.telemetry.Transport(transport)},
+		client:   &http.Client{Transport: s.telemetry.Transport(s.upstream)},
 		instance: s.instance(),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

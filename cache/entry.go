@@ -25,12 +25,11 @@ type entryKey struct {
 // far is the key's name in the far tier. Very long names are hashed: a URL may be kilobytes long.
 func (k entryKey) far(cache string) string {
 	const longest = 256
-	name := k.name
-	if len(name) > longest {
-		sum := sha256.Sum256([]byte(name))
-		name = "sha256:" + hex.EncodeToString(sum[:])
+	if len(k.name) > longest {
+		sum := sha256.Sum256([]byte(k.name))
+		return cache + ":" + string(k.kind) + "#" + hex.EncodeToString(sum[:])
 	}
-	return cache + ":" + string(k.kind) + ":" + name
+	return cache + ":" + string(k.kind) + ":" + k.name
 }
 
 // entry is a value with what is known of it. It is immutable once it is shared.
@@ -81,10 +80,14 @@ func open(k kind, b []byte) (*entry, []byte, error) {
 		binary.BigEndian.Uint32(b[2:]) != crc32.Checksum(b[envelopeSum:], castagnoli) {
 		return nil, nil, errCorrupt
 	}
+	cost := time.Duration(binary.BigEndian.Uint64(b[22:]))
+	if cost < 0 {
+		return nil, nil, errCorrupt // it would be subtracted from what is saved
+	}
 	return &entry{
 		size:    len(b) - envelopeHeader,
 		created: time.Unix(0, int64(binary.BigEndian.Uint64(b[6:]))),
 		expires: time.Unix(0, int64(binary.BigEndian.Uint64(b[14:]))),
-		cost:    time.Duration(binary.BigEndian.Uint64(b[22:])),
+		cost:    cost,
 	}, b[envelopeHeader:], nil
 }

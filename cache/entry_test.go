@@ -15,11 +15,15 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte("payload"), int64(1), int64(2), int64(3))
 	f.Add([]byte{}, int64(0), int64(-1), int64(0))
 	f.Fuzz(func(t *testing.T, payload []byte, created, expires, cost int64) {
+		cost &= 1<<63 - 1
 		in := &entry{created: time.Unix(0, created), expires: time.Unix(0, expires), cost: time.Duration(cost), size: len(payload)}
 		sealed := seal(kindValue, in, payload)
 		out, got, err := open(kindValue, sealed)
 		if err != nil || !bytes.Equal(got, payload) || !reflect.DeepEqual(in, out) {
 			t.Errorf("%+v %q became %+v %q, %v", in, payload, out, got, err)
+		}
+		if _, _, err := open(kindValue, seal(kindValue, &entry{cost: -1 - in.cost}, payload)); err == nil {
+			t.Error("a negative cost was accepted")
 		}
 		sealed[len(sealed)-1] ^= 0x40
 		if _, _, err := open(kindValue, sealed); err == nil {

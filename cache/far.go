@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -85,7 +86,8 @@ func (f *farTier) get(ctx context.Context, k entryKey, decode func([]byte) (any,
 	return e
 }
 
-func (f *farTier) fetch(ctx context.Context, k entryKey, decode func([]byte) (any, error)) (*entry, error) {
+func (f *farTier) fetch(ctx context.Context, k entryKey, decode func([]byte) (any, error)) (e *entry, err error) {
+	defer catch(&err)
 	b, err := f.store.Get(ctx, k.far(f.name))
 	if err != nil {
 		return nil, err
@@ -94,30 +96,52 @@ func (f *farTier) fetch(ctx context.Context, k entryKey, decode func([]byte) (an
 	if err != nil {
 		return nil, err
 	}
-	if e.value, err = decode(payload); err != nil {
+	if e.value, err = guarded(decode, payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	if p, ok := e.value.(*response); ok {
+		e.size = p.size()
 	}
 	return e, nil
 }
 
-// set keeps e for as long as it is fresh.
-func (f *farTier) set(ctx context.Context, k entryKey, e *entry, payload []byte) {
+// guarded decodes: what another version of the program wrote must not bring this one down.
+func guarded(decode func([]byte) (any, error), payload []byte) (v any, err error) {
+	defer catch(&err)
+	return decode(payload)
+}
+
+// catch turns a panic into an error. It is to be deferred itself.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = &PanicError{Value: p, Stack: debug.Stack()}
+	}
+}
+
+// set keeps e for as long as it is fresh, and tells whether it did.
+func (f *farTier) set(ctx context.Context, k entryKey, e *entry, payload []byte) bool {
 	if f == nil {
-		return
+		return false
 	}
 	ttl := time.Until(e.expires)
 	if ttl <= 0 {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	start := time.Now()
-	err := f.store.Set(ctx, k.far(f.name), seal(k.kind, e, payload), ttl)
+	err := f.put(ctx, k.far(f.name), seal(k.kind, e, payload), ttl)
 	result := resultOK
 	if err != nil {
 		result = resultError
 	}
 	f.called(ctx, "set", result, start, err)
+	return err == nil
+}
+
+func (f *farTier) put(ctx context.Context, key string, value []byte, ttl time.Duration) (err error) {
+	defer catch(&err)
+	return f.store.Set(ctx, key, value, ttl)
 }
 
 func (f *farTier) called(ctx context.Context, op, result string, start time.Time, err error) {

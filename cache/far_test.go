@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -183,5 +184,41 @@ func TestCloseFreesTheRegistry(t *testing.T) {
 		if err := c.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// explosive panics when it is decoded: another version of the program wrote it.
+type explosive struct{}
+
+func (explosive) MarshalJSON() ([]byte, error) { return []byte(`{}`), nil }
+func (*explosive) UnmarshalJSON([]byte) error  { panic("boom") }
+
+func TestPanicInTheFarTierIsAMiss(t *testing.T) {
+	c := newCache(t, new(storetest.Memory), cache.Options{TTL: time.Minute, Near: -1})
+	for range 2 {
+		_, result, err := fetch(t, c, "key", func(context.Context) (explosive, error) { return explosive{}, nil })
+		if err != nil || result.Outcome != cache.Miss || !result.Stored {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
+}
+
+type panicking struct{ refused }
+
+func (panicking) Get(context.Context, string) ([]byte, error)              { panic("boom") }
+func (panicking) Set(context.Context, string, []byte, time.Duration) error { panic("boom") }
+
+func TestPanicInTheStoreIsAMiss(t *testing.T) {
+	c := newCache(t, panicking{}, cache.Options{TTL: time.Minute, Near: -1})
+	if v, result, err := fetch(t, c, "key", new(counter).load); v != 1 || err != nil || result.Stored {
+		t.Errorf("%d, %+v, %v; want an answer that is not said to be stored", v, result, err)
+	}
+}
+
+func TestValueThatCannotBeEncodedIsReturned(t *testing.T) {
+	c := newCache(t, nil, cache.Options{TTL: time.Minute})
+	v, result, err := fetch(t, c, "key", func(context.Context) (float64, error) { return math.Inf(1), nil })
+	if !math.IsInf(v, 1) || err != nil || result.Stored {
+		t.Errorf("%v, %+v, %v", v, result, err)
 	}
 }

@@ -12,7 +12,8 @@ type valueOf[T any] struct{ v T }
 // Fetch returns the value under key, running load at most once in this process however many ask. The
 // value is shared: treat it as immutable. A nil or empty value is a value. load runs detached from ctx,
 // with its values and a deadline of its own; Fetch itself returns when ctx ends. Errors are load's, shared
-// by all that waited and never kept; ErrLoadTimeout; a *PanicError; or ctx's.
+// by all that waited and never kept; ErrLoadTimeout; a *PanicError; or ctx's. A value that the Codec cannot
+// encode is returned and not kept. A load must not Fetch its own key: it would wait for itself.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
 	k := entryKey{kindValue, key}
 	if e := c.near.get(k, time.Now()); e != nil {
@@ -52,7 +53,8 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 			}
 			// Its encoded length is also how the near tier weighs it.
 			if l.payload, err = c.opts.Codec.Marshal(v); err != nil {
-				return loaded{}, fmt.Errorf("cache: encode: %w", err)
+				c.opts.Logger.WarnContext(ctx, "a value is not kept: it cannot be encoded", "cache", c.opts.Name, "error", err)
+				return l, nil
 			}
 			l.size, l.stored = len(l.payload), true
 			return l, nil

@@ -18,11 +18,11 @@ var ErrLoadTimeout = errors.New("cache: load timed out")
 
 // PanicError is a panic in a load, as the error that its waiters get.
 type PanicError struct {
-	Value any    // what the load panicked with; nil if it called runtime.Goexit
+	Value any    // what was panicked with; nil after a runtime.Goexit
 	Stack []byte // where
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("cache: load panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("cache: panic: %v", e.Value) }
 
 // flights are the loads that run in this process, one a key.
 type flights struct {
@@ -46,7 +46,7 @@ type call struct {
 type loaded struct {
 	*entry
 	payload  []byte // the value for the far tier
-	stored   bool   // may be kept, and is
+	stored   bool   // may be kept, and after the flight: is
 	unshared bool   // is for the leader alone
 }
 
@@ -148,7 +148,8 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	if f.err == nil && f.loaded.stored {
 		c.near.set(k, f.loaded.entry)
 		// Also when the load took all of its time.
-		c.far.set(context.WithoutCancel(f.ctx), k, f.loaded.entry, f.loaded.payload)
+		shared := c.far.set(context.WithoutCancel(f.ctx), k, f.loaded.entry, f.loaded.payload)
+		f.loaded.stored = shared || c.near != nil
 	}
 }
 

@@ -13,9 +13,13 @@ import (
 
 // Handler answers from the cache what HTTP's rules (RFC 9111) allow it to, and asks next for the rest. It
 // keeps 200 answers to GET for Options.TTL, or for as long as their own Cache-Control says; it neither
-// keeps nor shares what has Set-Cookie, Vary, private, no-store or no-cache, or is longer than
-// Options.MaxBody. A request that may not be cached goes to next untouched. next runs detached from the
-// client's connection. An answer that next never gives becomes a 500, or a 504 after Options.LoadTimeout.
+// keeps nor shares what has Set-Cookie, Vary, private, no-store or no-cache, whose Content-Length is wrong, or
+// that is longer than Options.MaxBody. A request that may not be cached goes to next untouched.
+//
+// Otherwise next runs detached from the client's connection, and its answer is held in memory, however
+// long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
+// becomes a 500, or a 504 after Options.LoadTimeout or the request's own deadline; for a client that left,
+// Handler panics with http.ErrAbortHandler, as net/http has it.
 func (c *Cache) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rule := bypassed(r); rule != "" {
@@ -34,14 +38,14 @@ func (c *Cache) Handler(next http.Handler) http.Handler {
 			c.serve(w, r, l.entry, res)
 		case errors.Is(err, errUnshared):
 			c.pass(w, r, next, Result{Outcome: Miss})
-		case r.Context().Err() != nil:
-			// Nobody is there to be answered.
-		case errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
+		case errors.Is(err, context.Canceled) && r.Context().Err() != nil,
+			errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
+			// The client is gone, or the origin breaks off. An empty 200 would be a lie.
 			panic(http.ErrAbortHandler)
 		default:
 			w.Header().Add("Cache-Status", res.CacheStatus())
 			status := http.StatusInternalServerError
-			if errors.Is(err, ErrLoadTimeout) {
+			if errors.Is(err, ErrLoadTimeout) || errors.Is(err, context.DeadlineExceeded) {
 				status = http.StatusGatewayTimeout
 			}
 			http.Error(w, http.StatusText(status), status)
@@ -72,12 +76,12 @@ func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
 		load: func(ctx context.Context) (loaded, error) {
 			rec := recorded{header: make(http.Header)}
 			next.ServeHTTP(&rec, r.WithContext(ctx))
-			if err := context.Cause(ctx); err != nil && rec.status == 0 {
-				return loaded{}, err // it gave up without a word
+			if err := context.Cause(ctx); err != nil {
+				return loaded{}, err // whether it gave up halfway, nobody knows
 			}
 			p := rec.response()
 			keep, shared := lifetime(p, c.opts.TTL)
-			shared = shared && int64(len(p.body)) <= c.opts.MaxBody
+			shared = shared && p.whole() && int64(len(p.body)) <= c.opts.MaxBody
 			now := time.Now()
 			l := loaded{
 				entry:    &entry{value: p, size: p.size(), created: now, expires: now.Add(keep)},

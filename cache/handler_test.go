@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -88,14 +89,14 @@ func TestHandlerKeepsRequestsApart(t *testing.T) {
 
 func TestHandlerBypasses(t *testing.T) {
 	for _, test := range []struct {
-		desc, method, rule string
-		header             []string
+		desc, method, rule, fwd string
+		header                  []string
 	}{
-		{"an unsafe method", "POST", "method", nil},
-		{"a method of nobody's", "BREW", "method", nil},
-		{"credentials", "GET", "authorization", []string{"Authorization", "Basic YTpi"}},
-		{"no-store", "GET", "no-store", []string{"Cache-Control", "max-age=1, No-Store"}},
-		{"an upgrade", "GET", "upgrade", []string{"Upgrade", "websocket"}},
+		{"an unsafe method", "POST", "method", "method", nil},
+		{"a method of nobody's", "BREW", "method", "method", nil},
+		{"credentials", "GET", "authorization", "request", []string{"Authorization", "Basic YTpi"}},
+		{"no-store", "GET", "no-store", "request", []string{"Cache-Control", "max-age=1, No-Store"}},
+		{"an upgrade", "GET", "upgrade", "bypass", []string{"Upgrade", "websocket"}},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			o := new(origin)
@@ -103,7 +104,7 @@ func TestHandlerBypasses(t *testing.T) {
 			do(h, "GET", "/") // what bypasses must not find this
 			for want := range 2 {
 				w := do(h, test.method, "/", test.header...)
-				if w.Body.String() != strconv.Itoa(want+2) || w.Header().Get("Cache-Status") != "cache; fwd=bypass; detail="+test.rule {
+				if w.Body.String() != strconv.Itoa(want+2) || w.Header().Get("Cache-Status") != "cache; fwd="+test.fwd+"; detail="+test.rule {
 					t.Errorf("%q %v", w.Body, w.Header())
 				}
 			}
@@ -136,6 +137,9 @@ func TestHandlerKeepsOnlyWhatItMay(t *testing.T) {
 		{"private", set("Cache-Control", "private, max-age=60"), false},
 		{"a private field", set("Cache-Control", `private="x"`), false},
 		{"a cookie", set("Set-Cookie", "a=b"), false},
+		{"Expires alone", set("Expires", "0"), false},
+		{"Age", set("Age", "59"), false},
+		{"a Content-Length of another body", set("Content-Length", "1000"), false},
 		{"Vary", set("Vary", "Accept"), false},
 		{"404", status(404), false},
 		{"500", status(500), false},
@@ -226,6 +230,10 @@ func TestHandlerOriginThatFails(t *testing.T) {
 	}{
 		{"a panic", func(http.ResponseWriter, *http.Request) { panic("boom") }, 500},
 		{"a deaf handler", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Hour) }, 504},
+		{"one that gives up halfway", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			<-r.Context().Done()
+		}, 504},
 		{"one that gives up", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
@@ -233,6 +241,10 @@ func TestHandlerOriginThatFails(t *testing.T) {
 				h := newCache(t, nil, cache.Options{TTL: time.Minute, LoadTimeout: time.Second}).Handler(http.HandlerFunc(test.answer))
 				if w := do(h, "GET", "/"); w.Code != test.status || strings.Contains(w.Body.String(), "boom") {
 					t.Errorf("%d %q, want %d", w.Code, w.Body, test.status)
+				}
+				time.Sleep(2 * time.Hour)
+				if w := do(h, "GET", "/"); w.Code != test.status {
+					t.Errorf("then %d %q: what failed was kept", w.Code, w.Body)
 				}
 			})
 		})
@@ -299,4 +311,45 @@ cache_saved_seconds_total{cache="c"} 4
 			t.Error(err)
 		}
 	})
+}
+
+// A client that left is no success, and one whose own time is up is told.
+func TestHandlerCallerThatLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(&origin{answer: func(http.ResponseWriter, *http.Request) {
+			time.Sleep(10 * time.Second)
+		}})
+		timed, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil).WithContext(timed))
+		if w.Code != http.StatusGatewayTimeout {
+			t.Errorf("a request with a deadline got %d", w.Code)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, leave)
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler {
+				t.Errorf("recovered %v, want ErrAbortHandler", p)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(gone))
+	})
+}
+
+// What stands around the handler sees the origin's fields replace its own, as without a cache.
+func TestHandlerReplacesFieldsAroundIt(t *testing.T) {
+	h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(&origin{answer: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
+		w.Header().Set("Link", "<inner>")
+	}})
+	for range 2 {
+		w := httptest.NewRecorder()
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Link", "<outer>")
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Header(); len(got["Content-Type"]) != 1 || got.Get("Content-Type") != "image/png" || len(got["Link"]) != 2 {
+			t.Errorf("%v", got)
+		}
+	}
 }

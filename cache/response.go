@@ -16,12 +16,16 @@ type response struct {
 	body   []byte
 }
 
+// additive are the fields to which whoever stands around the origin may have added. Others the origin
+// replaces, as it would have without a cache.
+var additive = map[string]bool{"Cache-Status": true, "Link": true, "Set-Cookie": true, "Vary": true}
+
 // write answers w with the response.
 func (p *response) write(w http.ResponseWriter, method string) {
 	h := w.Header()
 	for name, values := range p.header {
 		// The slices are shared by all answers; they have no spare capacity, so that an Add copies.
-		if own := h[name]; len(own) > 0 {
+		if own := h[name]; len(own) > 0 && additive[name] {
 			values = append(slices.Clone(own), values...)
 		}
 		h[name] = values
@@ -37,6 +41,12 @@ func (p *response) write(w http.ResponseWriter, method string) {
 
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// whole tells whether the body is as long as the response says.
+func (p *response) whole() bool {
+	said := p.header["Content-Length"]
+	return len(said) == 0 || len(said) == 1 && said[0] == strconv.Itoa(len(p.body)) || !bodyAllowed(p.status)
 }
 
 // size is what the response weighs in the near tier, in bytes.

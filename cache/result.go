@@ -65,13 +65,26 @@ func (r Result) CacheStatus() string {
 	case Coalesced:
 		b.WriteString("; fwd=uri-miss; collapsed")
 	case Bypass:
-		b.WriteString("; fwd=bypass; detail=")
+		b.WriteString("; fwd=")
+		b.WriteString(forwarded(r.Detail))
+		b.WriteString("; detail=")
 		b.WriteString(r.Detail)
 	default:
 		b.WriteString("; detail=")
 		b.WriteString(string(r.Outcome))
 	}
 	return b.String()
+}
+
+// forwarded is RFC 9211's word for a rule that keeps a request from the cache.
+func forwarded(rule string) string {
+	switch rule {
+	case ruleMethod:
+		return "method"
+	case ruleNoStore, ruleAuthorization:
+		return "request"
+	}
+	return "bypass"
 }
 
 // Recorder holds the result of the last answer under a context. The zero value holds none.

@@ -8,20 +8,29 @@ import (
 	"time"
 )
 
+// The rules that keep a request from the cache: Result.Detail of a Bypass.
+const (
+	ruleMethod        = "method"
+	ruleAuthorization = "authorization"
+	ruleUpgrade       = "upgrade"
+	ruleBody          = "body"
+	ruleNoStore       = "no-store"
+)
+
 // bypassed tells which rule keeps a request from the cache, or "". Where a rule is not settled here, the
 // request goes past the cache rather than into it.
 func bypassed(r *http.Request) string {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		return "method"
+		return ruleMethod
 	case r.Header["Authorization"] != nil:
-		return "authorization"
+		return ruleAuthorization
 	case r.Header["Upgrade"] != nil:
-		return "upgrade"
+		return ruleUpgrade
 	case r.ContentLength != 0:
-		return "body"
+		return ruleBody
 	case r.Header["Cache-Control"] != nil && directives(r.Header)["no-store"] != nil:
-		return "no-store"
+		return ruleNoStore
 	}
 	return ""
 }
@@ -58,17 +67,18 @@ func originRequest(r *http.Request) *http.Request {
 // section 7.6.1) and those that name or time a request.
 var perRequest = []string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-	"Server-Timing", "Traceparent", "Traceresponse", "Tracestate", "X-Request-Id", "Cache-Status", "Age",
+	"Server-Timing", "Traceparent", "Traceresponse", "Tracestate", "X-Request-Id", "Cache-Status",
 }
 
-// lifetime tells how long a response may be kept, and whether others than its requester may see it.
+// lifetime tells how long a response may be kept, and whether others than its requester may see it. What
+// comes from another cache (Age), or counts its time by Expires alone, is not kept.
 func lifetime(p *response, ttl time.Duration) (keep time.Duration, shared bool) {
 	cc := directives(p.header)
 	switch {
 	case cc["no-store"] != nil, cc["private"] != nil, cc["no-cache"] != nil,
 		p.header["Set-Cookie"] != nil, p.header["Vary"] != nil:
 		return 0, false
-	case p.status != http.StatusOK:
+	case p.status != http.StatusOK, p.header["Age"] != nil:
 		return 0, true
 	}
 	for _, name := range []string{"s-maxage", "max-age"} {
@@ -79,6 +89,9 @@ func lifetime(p *response, ttl time.Duration) (keep time.Duration, shared bool) 
 			}
 			return time.Duration(seconds) * time.Second, true
 		}
+	}
+	if p.header["Expires"] != nil {
+		return 0, true
 	}
 	return ttl, true
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -52,10 +53,10 @@ func TestTheLoadBalancerBeginsTheTrace(t *testing.T) {
 			return err
 		}
 		for _, s := range tr.Spans {
-			if s.parent() == "" && tr.Processes[s.ProcessID].ServiceName != "nginx" {
-				t.Errorf("the root is %s of %s", s.OperationName, tr.Processes[s.ProcessID].ServiceName)
+			if s.parent() == "" && tr.Processes[s.ProcessID].ServiceName == "nginx" {
+				return nil
 			}
 		}
-		return nil
+		return fmt.Errorf("no root of nginx' in %d spans", len(tr.Spans))
 	})
 }

@@ -10,30 +10,28 @@ import (
 
 // nginx and Prometheus follow the replicas as they come and go.
 func TestScale(t *testing.T) {
+	// Until Prometheus has noticed, too: other tests ask it for all replicas.
 	scale := func(n int) {
 		t.Helper()
 		out, err := compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", fmt.Sprintf("service=%d", n), "service").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+		within(t, time.Minute, func() error {
+			samples, err := query(t.Context(), `count(up{job="service"})`)
+			if err == nil && samples[0].Value[1] != fmt.Sprint(n) {
+				err = fmt.Errorf("%v replicas are scraped, want %d", samples[0].Value[1], n)
+			}
+			return err
+		})
 	}
-	defer func() { scale(3) }()
+	defer scale(3)
 	scale(5)
 	within(t, time.Minute, func() error {
-		samples, err := query(t.Context(), `count(up{job="service"} == 1)`)
-		if err == nil && samples[0].Value[1] != "5" {
-			err = fmt.Errorf("%v replicas are scraped, want 5", samples[0].Value[1])
-		}
-		return err
-	})
-	within(t, time.Minute, func() error {
-		instances := map[string]bool{}
 		for range 5 {
-			var answer struct{ Instance string }
-			if err := getJSON(t.Context(), siteURL+"/stats/"+coldTile(), &answer); err != nil {
+			if _, _, err := get(t.Context(), siteURL+"/stats/"+coldTile()); err != nil {
 				return err
 			}
-			instances[answer.Instance] = true
 		}
 		samples, err := query(t.Context(), `count(increase(http_server_request_duration_seconds_count{http_route="/stats/{z}/{x}/{y}"}[30s]) > 0) by (instance)`)
 		if err == nil && len(samples) != 5 {

@@ -65,7 +65,7 @@ func jaegerTrace(ctx context.Context, id string) (trace, error) {
 	return answer.Data[0], nil
 }
 
-// coldTile names a tile three levels above leaves that nobody has asked for.
+// coldTile names a tile two levels above leaves that nobody has asked for.
 func coldTile() string {
 	const z = 15
 	return fmt.Sprintf("%d/%d/%d", z, rand.IntN(1<<z), rand.IntN(1<<z))

@@ -110,7 +110,7 @@ func recordSpans(t *testing.T, tel *telemetry.Telemetry) *tracetest.SpanRecorder
 func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	m := map[string]string{}
 	for _, a := range s.Attributes() {
-		m[string(a.Key)] = a.Value.Emit()
+		m[string(a.Key)] = a.Value.String()
 	}
 	return m
 }

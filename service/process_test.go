@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vitrine/e2e/component"
+)
+
+// TestProcess is the program as it is run: built, started, asked, told to end.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "vitrine")
+	if out, err := exec.Command(component.Command(t, "go"), "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	t.Run("wrong variable", func(t *testing.T) {
+		var stderr bytes.Buffer
+		cmd := exec.Command(binary)
+		cmd.Env, cmd.Stderr = []string{"VITRINE_CACHE=foo"}, &stderr
+		if code := exitCodeOf(t, cmd.Run()); code != 2 || stderr.String() != "vitrine: VITRINE_CACHE=\"foo\": must be memory, redis or tiered\n" {
+			t.Errorf("exit code %d, and\n%s", code, stderr.String())
+		}
+	})
+	t.Run("unknown argument", func(t *testing.T) {
+		if code := exitCodeOf(t, exec.Command(binary, "serve").Run()); code != 2 {
+			t.Errorf("exit code %d, want 2", code)
+		}
+	})
+	t.Run("help", func(t *testing.T) {
+		out, err := exec.Command(binary, "-help").Output()
+		if err != nil || !strings.Contains(string(out), "VITRINE_SHUTDOWN_TIMEOUT") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			logs := new(buffer)
+			cmd := exec.Command(binary)
+			cmd.Env = []string{"VITRINE_ADDR=127.0.0.1:0", "VITRINE_OPS_ADDR=127.0.0.1:0", "VITRINE_SLOW_DELAY=1ms"}
+			cmd.Stderr = logs
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, unless the test failed
+
+			serving := func() []map[string]any { return logs.records(t, "serving") }
+			eventually(t, "a program that serves", func() bool { return strings.HasSuffix(logs.String(), "\n") && len(serving()) == 1 })
+			addr, ops := serving()[0]["addr"].(string), serving()[0]["ops_addr"].(string)
+			get(t, "http://"+addr+"/slow").want(t, http.StatusOK, "application/json")
+
+			check := exec.Command(binary, "healthcheck")
+			check.Env = []string{"VITRINE_OPS_ADDR=" + ops}
+			if out, err := check.CombinedOutput(); err != nil {
+				t.Errorf("healthcheck: %v, %s", err, out)
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Errorf("%v, want exit code 0\n%s", err, logs)
+				}
+			case <-time.After(patience):
+				t.Fatalf("the program does not end\n%s", logs)
+			}
+			if len(logs.records(t, "bye")) != 1 || len(logs.records(t, "request")) != 1 {
+				t.Errorf("want an access line and a goodbye:\n%s", logs)
+			}
+			if code := exitCodeOf(t, func() error { c := exec.Command(binary, "healthcheck"); c.Env = check.Env; return c.Run() }()); code != 1 {
+				t.Errorf("healthcheck of a program that has ended: exit code %d, want 1", code)
+			}
+		})
+	}
+}
+
+func exitCodeOf(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Errorf("%v, want an exit code", err)
+		return -1
+	}
+	return exit.ExitCode()
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRoutes: what each port has, and what it has not.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
+	for _, test := range []struct {
+		desc, method, url string
+		status            int
+		mediaType, allow  string
+	}{
+		{"the page", "GET", p.url + "/", 200, "text/html", ""},
+		{"its script", "GET", p.url + "/assets/page.js", 200, "text/javascript", ""},
+		{"its style", "GET", p.url + "/assets/page.css", 200, "text/css", ""},
+		{"no such asset", "GET", p.url + "/assets/page.go", 404, "text/plain", ""},
+		{"out of the assets", "GET", p.url + "/assets/..%2f..%2fmain.go", 400, "text/plain", ""},
+		{"the endpoint", "GET", p.url + "/slow", 200, "application/json", ""},
+		{"HEAD", "HEAD", p.url + "/slow", 200, "application/json", ""},
+		{"health", "GET", p.url + "/health", 200, "application/json", ""},
+		{"unknown path", "GET", p.url + "/nothing", 404, "text/plain", ""},
+		{"below a known path", "GET", p.url + "/slow/er", 404, "text/plain", ""},
+		{"too few parts", "GET", p.url + "/tiles/1/1", 404, "text/plain", ""},
+		{"wrong method", "POST", p.url + "/slow", 405, "text/plain", "GET, HEAD"},
+		{"wrong method for a tile", "DELETE", p.url + "/tiles/1/1/1", 405, "text/plain", "GET, HEAD"},
+		{"wrong method for no tile", "PUT", p.url + "/stats/a/b/c", 405, "text/plain", "GET, HEAD"},
+		{"wrong method for the page", "POST", p.url + "/", 405, "text/plain", "GET, HEAD"},
+		{"metrics are not public", "GET", p.url + "/metrics", 404, "text/plain", ""},
+		{"profiles are not public", "GET", p.url + "/debug/pprof/", 404, "text/plain", ""},
+		{"traces are not public", "GET", p.url + "/debug/tracez", 404, "text/plain", ""},
+		{"probes are not public", "GET", p.url + "/readyz", 404, "text/plain", ""},
+		{"liveness is not public", "GET", p.url + "/livez", 404, "text/plain", ""},
+
+		{"metrics", "GET", p.opsURL + "/metrics", 200, "text/plain", ""},
+		{"liveness", "GET", p.opsURL + "/livez", 200, "text/plain", ""},
+		{"readiness", "GET", p.opsURL + "/readyz", 200, "text/plain", ""},
+		{"traces", "GET", p.opsURL + "/debug/tracez", 200, "text/html", ""},
+		{"profiles", "GET", p.opsURL + "/debug/pprof/", 200, "text/html", ""},
+		{"a profile", "GET", p.opsURL + "/debug/pprof/goroutine?debug=1", 200, "text/plain", ""},
+		{"the command line", "GET", p.opsURL + "/debug/pprof/cmdline", 200, "text/plain", ""},
+		{"operations have no endpoints", "GET", p.opsURL + "/slow", 404, "text/plain", ""},
+		{"operations have no page", "GET", p.opsURL + "/", 404, "text/plain", ""},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			a := ask(t, test.method, test.url)
+			a.want(t, test.status, test.mediaType)
+			if got := a.Header.Get("Allow"); got != test.allow {
+				t.Errorf("Allow %q, want %q", got, test.allow)
+			}
+			if public := strings.HasPrefix(test.url, p.url); public != (a.Header["Traceresponse"] != nil) {
+				t.Errorf("Traceresponse %q; want one for what is public, and for nothing else", a.Header["Traceresponse"])
+			}
+		})
+	}
+}
+
+// TestPagePolicy: the page runs its own script, and no other.
+func TestPagePolicy(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	page := get(t, p.url+"/")
+	policy := page.Header.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("Content-Security-Policy %q, want %s", policy, want)
+		}
+	}
+	if strings.Contains(policy, "unsafe") {
+		t.Errorf("Content-Security-Policy %q", policy)
+	}
+	for _, inline := range []string{"<style", "style=", "<script>", "onclick="} {
+		if strings.Contains(page.body, inline) {
+			t.Errorf("the page has %s, which its policy forbids", inline)
+		}
+	}
+	for _, path := range []string{"/", "/assets/page.js", "/assets/page.css"} {
+		if got := get(t, p.url+path).Header.Get("X-Content-Type-Options"); got != "nosniff" {
+			t.Errorf("%s: X-Content-Type-Options %q", path, got)
+		}
+	}
+	for _, asset := range []string{"/assets/page.js", "/assets/page.css"} {
+		if !strings.Contains(page.body, `"`+asset+`"`) {
+			t.Errorf("the page does not use %s", asset)
+		}
+	}
+}
+
+// TestRouteIsOnEverySignal: in the metric and in the log, a tile is no path of its own.
+func TestRouteIsOnEverySignal(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	get(t, p.url+"/tiles/3/1/2")
+	get(t, p.url+"/secret/path")
+	var metrics string
+	for _, want := range []string{
+		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/tiles/{z}/{x}/{y}"} 1`,
+		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route=""} 1`,
+	} {
+		// A large answer may be read to its end before it is counted.
+		eventually(t, want, func() bool {
+			metrics = get(t, p.opsURL+"/metrics").body
+			return strings.Contains(metrics, want+"\n")
+		})
+	}
+	if strings.Contains(metrics, "secret") || strings.Contains(metrics, "3/1/2") {
+		t.Error("a path is in the metrics")
+	}
+	p.stop(t)
+	var routes []any
+	for _, line := range p.logs.records(t, "request") {
+		routes = append(routes, line["route"])
+	}
+	if len(routes) != 2 || routes[0] != "/tiles/{z}/{x}/{y}" || routes[1] != "" {
+		t.Errorf("routes %q in the log", routes)
+	}
+}

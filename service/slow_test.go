@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vitrine/e2e/component"
+)
+
+// TestSlowTakesItsTime by the clock of the test, and not longer than its request.
+func TestSlowTakesItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		w := httptest.NewRecorder()
+		slow(2*time.Second, "replica").ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/slow", nil))
+		if took := time.Since(begun); w.Code != http.StatusOK || took != 2*time.Second {
+			t.Errorf("status %d after %v, want 200 after 2s", w.Code, took)
+		}
+		var body map[string]string
+		answer{body: w.Body.String()}.json(t, &body)
+		at, err := time.Parse(time.RFC3339Nano, body["computed_at"])
+		if err != nil || !at.Equal(begun) || body["status"] != "ok" || body["took"] != "2s" || body["instance"] != "replica" {
+			t.Errorf("%v, %v", body, err)
+		}
+
+		begun = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w = httptest.NewRecorder()
+		slow(2*time.Second, "replica").ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/slow", nil))
+		if took := time.Since(begun); w.Code != http.StatusServiceUnavailable || took != time.Second {
+			t.Errorf("status %d after %v, want 503 after 1s", w.Code, took)
+		}
+	})
+}
+
+var hitStatus = regexp.MustCompile(`^slow; hit; ttl=(\d+); detail=near$`)
+
+func TestSlowMissThenHit(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "50ms", "VITRINE_CACHE_TTL": "1h"})
+	miss, hit := get(t, p.url+"/slow"), get(t, p.url+"/slow")
+	miss.want(t, http.StatusOK, "application/json")
+	hit.want(t, http.StatusOK, "application/json")
+	if got := miss.Header.Get("Cache-Status"); got != "slow; fwd=uri-miss; stored" || miss.Header["Age"] != nil {
+		t.Errorf("first: Cache-Status %q, Age %q; want a miss of no age", got, miss.Header["Age"])
+	}
+	said := hitStatus.FindStringSubmatch(hit.Header.Get("Cache-Status"))
+	if said == nil {
+		t.Fatalf("second: Cache-Status %q, want a near hit", hit.Header.Get("Cache-Status"))
+	}
+	ttl, err := strconv.Atoi(said[1])
+	age, err2 := strconv.Atoi(hit.Header.Get("Age"))
+	if err != nil || err2 != nil || age < 0 || ttl > 3600 || ttl+age < 3540 || ttl+age > 3660 {
+		t.Errorf("ttl %d and age %d, %v %v; want about an hour together", ttl, age, err, err2)
+	}
+	if miss.body != hit.body {
+		t.Errorf("two bodies: %s and %s", miss.body, hit.body)
+	}
+	if a, b := miss.Header.Get("Traceresponse"), hit.Header.Get("Traceresponse"); a == "" || b == "" || a == b {
+		t.Errorf("Traceresponse %q and %q, want one for each", a, b)
+	}
+}
+
+// TestSlowTTLOfZero keeps nothing.
+func TestSlowTTLOfZero(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms", "VITRINE_CACHE_TTL": "0s"})
+	for range 2 {
+		if got := get(t, p.url+"/slow").Header.Get("Cache-Status"); got != "slow; fwd=uri-miss" {
+			t.Errorf("Cache-Status %q, want a miss that is not stored", got)
+		}
+	}
+}
+
+// TestReplicasShareRedis: what one replica computed, the other has.
+func TestReplicasShareRedis(t *testing.T) {
+	t.Parallel()
+	redis := component.Redis(t)
+	for cache, again := range map[string]string{"tiered": "near", "redis": "far"} {
+		t.Run(cache, func(t *testing.T) {
+			env := map[string]string{"VITRINE_CACHE": cache, "VITRINE_REDIS_URL": redis.URL(), "VITRINE_SLOW_DELAY": "1ms"}
+			one, two := start(t, env), start(t, env)
+			attempt := 0
+			// A call of Redis that takes too long is no failure, but a miss: then another key is tried.
+			eventually(t, "a far hit", func() bool {
+				attempt++
+				ask := func(p *program) answer {
+					return get(t, fmt.Sprintf("%s/slow?%s=%d", p.url, cache, attempt), "Host", "replicas")
+				}
+				first, shared, last := ask(one), ask(two), ask(two)
+				if got := first.Header.Get("Cache-Status"); got != "slow; fwd=uri-miss; stored" {
+					t.Fatalf("Cache-Status %q, want a miss", got)
+				}
+				if spelled(shared.Header.Get("Cache-Status")) != "hit far" || spelled(last.Header.Get("Cache-Status")) != "hit "+again {
+					return false
+				}
+				if shared.body != first.body || last.body != first.body {
+					t.Errorf("three bodies: %s, %s, %s", first.body, shared.body, last.body)
+				}
+				return true
+			})
+		})
+	}
+}
+
+// TestSignalsAgree: Cache-Status, access line and metric tell the same of every answer.
+func TestSignalsAgree(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "50ms"})
+	var mu sync.Mutex
+	byTrace := map[string]string{} // what Cache-Status says, by trace
+	ask := func(method string, header ...string) {
+		a, err := try(t, method, p.url+"/slow", header...)
+		if err != nil || a.StatusCode != http.StatusOK {
+			t.Errorf("%v, %v", a, err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		byTrace[strings.Split(a.Header.Get("Traceresponse"), "-")[1]] = spelled(a.Header.Get("Cache-Status"))
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() { ask(http.MethodGet) })
+	}
+	group.Wait()
+	ask(http.MethodHead)
+	ask(http.MethodGet, "Cache-Control", "no-store")
+	ask(http.MethodGet, "Authorization", "Bearer of tidings")
+
+	counted := counts(get(t, p.opsURL+"/metrics").body)
+	p.stop(t)
+	said, logged := map[string]int{}, map[string]int{}
+	for _, s := range byTrace {
+		said[s]++
+	}
+	for _, line := range p.logs.records(t, "request") {
+		words := fmt.Sprint(line["outcome"], " ", line["tier"])
+		logged[words]++
+		if id := fmt.Sprint(line["trace_id"]); byTrace[id] != words || line["cache"] != "slow" || line["route"] != "/slow" {
+			t.Errorf("the answer of trace %s said %q, its access line is %v", id, byTrace[id], line)
+		}
+	}
+	if !maps.Equal(said, logged) || !maps.Equal(said, counted) {
+		t.Errorf("Cache-Status says %v, the log %v, the metric %v", said, logged, counted)
+	}
+	if said["miss none"] != 1 || said["hit near"] < 1 || said["bypass none"] != 2 {
+		t.Errorf("%v, want one miss, hits, and two that went past", said)
+	}
+}
+
+// spelled is outcome and tier, of how Cache-Status (RFC 9211) spells them.
+func spelled(status string) string {
+	switch {
+	case strings.Contains(status, "; hit;"):
+		return "hit " + status[strings.Index(status, "detail=")+len("detail="):]
+	case strings.Contains(status, "fwd=bypass"):
+		return "bypass none"
+	case strings.Contains(status, "collapsed"):
+		return "coalesced none"
+	case strings.Contains(status, "fwd=uri-miss"):
+		return "miss none"
+	}
+	return status
+}
+
+// counts are the answers of the cache slow that the exposition has, by outcome and tier, without zeros.
+func counts(exposition string) map[string]int {
+	n := map[string]int{}
+	sample := regexp.MustCompile(`(?m)^cache_requests_total\{cache="slow",outcome="(\w+)",tier="(\w+)"\} (\d+)$`)
+	for _, m := range sample.FindAllStringSubmatch(exposition, -1) {
+		if v, err := strconv.Atoi(m[3]); err == nil && v > 0 {
+			n[m[1]+" "+m[2]] = v
+		}
+	}
+	return n
+}

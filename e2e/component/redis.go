@@ -2,9 +2,11 @@ package component
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,33 +17,49 @@ import (
 type RedisServer struct {
 	Addr string
 
-	t    testing.TB
-	path string
-	mu   sync.Mutex
-	cmd  *exec.Cmd
+	t     testing.TB
+	path  string
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	ended <-chan struct{}
 }
 
 // Redis starts a server that lives as long as the test and keeps nothing on disk.
 func Redis(t testing.TB) *RedisServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &RedisServer{Addr: l.Addr().String(), t: t, path: Command(t, "redis-server")}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
+	s := &RedisServer{t: t, path: Command(t, "redis-server")}
 	t.Cleanup(s.Kill)
-	return s
+	// A port that was free may be another's a moment later: then this server is not the one that answers.
+	for range 10 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Addr = l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if s.start() {
+			return s
+		}
+	}
+	t.Fatal("redis-server found no free port")
+	return nil
 }
 
 // URL is what a client connects to.
 func (s *RedisServer) URL() string { return "redis://" + s.Addr + "/0" }
 
-// Start starts the server, also again after a Kill, and waits until it answers.
+// Start starts the server again after a Kill, and waits until it answers.
 func (s *RedisServer) Start() {
+	s.t.Helper()
+	if !s.start() {
+		s.t.Fatalf("redis-server cannot have %s again", s.Addr)
+	}
+}
+
+// start tells whether the server answers. It does not where its port is taken.
+func (s *RedisServer) start() bool {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,15 +72,24 @@ func (s *RedisServer) Start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if ping(s.Addr) == nil {
-			return
+	ended := make(chan struct{})
+	go func() {
+		_ = s.cmd.Wait() // "signal: killed", or what it says of a taken port
+		close(ended)
+	}()
+	s.ended = ended
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		switch pid, err := processID(s.Addr); {
+		case err == nil && pid == s.cmd.Process.Pid:
+			return true
+		case time.Now().After(deadline):
+			s.t.Fatalf("redis-server on %s does not answer: %v", s.Addr, err)
 		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("redis-server on %s does not answer", s.Addr)
+		select {
+		case <-ended:
+			return false
+		default:
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -74,7 +101,7 @@ func (s *RedisServer) Kill() {
 		return
 	}
 	_ = s.cmd.Process.Kill() // it may be gone already
-	_ = s.cmd.Wait()         // "signal: killed"
+	<-s.ended
 	s.cmd = nil
 }
 
@@ -93,24 +120,27 @@ func (s *RedisServer) signal(sig syscall.Signal) {
 	}
 }
 
-func ping(addr string) error {
+// processID asks the server at addr who it is.
+func processID(addr string) (int, error) {
 	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := c.Write([]byte("PING\r\n")); err != nil {
-		return err
+	if _, err := c.Write([]byte("INFO server\r\nQUIT\r\n")); err != nil {
+		return 0, err
 	}
-	b := make([]byte, 7)
-	if _, err := c.Read(b); err != nil {
-		return err
+	info, err := io.ReadAll(c)
+	if err != nil {
+		return 0, err
 	}
-	if string(b) != "+PONG\r\n" {
-		return fmt.Errorf("PING: %s", strconv.Quote(string(b)))
+	for line := range strings.Lines(string(info)) {
+		if pid, ok := strings.CutPrefix(strings.TrimSpace(line), "process_id:"); ok {
+			return strconv.Atoi(pid)
+		}
 	}
-	return nil
+	return 0, fmt.Errorf("no process_id in %.100q", info)
 }

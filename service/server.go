@@ -27,7 +27,9 @@ type server struct {
 	upstream  *http.Transport // of /stats
 
 	public, ops       *http.Server
+	self              *http.Server // what the public one serves, for this process alone; nil: not used
 	publicAt, opsAt   net.Listener
+	selfAt            net.Listener
 	stopWatchingRedis context.CancelFunc
 	watching          sync.WaitGroup
 }
@@ -44,10 +46,17 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.publicAt.Close(), s.opsAt.Close())
+			if s.selfAt != nil {
+				err = errors.Join(err, s.selfAt.Close())
+			}
 		}
 	}()
 	if s.cfg.upstreamURL == "" {
-		s.cfg.upstreamURL = ownURL(s.publicAt.Addr())
+		// Not the public listener: once that is closed, what it accepted still asks for its children.
+		if s.selfAt, err = listen(ctx, "VITRINE_UPSTREAM_URL", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+		s.cfg.upstreamURL = "http://" + s.selfAt.Addr().String()
 	}
 
 	s.telemetry, err = telemetry.Setup(ctx, telemetry.Options{
@@ -68,9 +77,13 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 	if s.caches, err = newCaches(cfg, s.redis, s.telemetry); err != nil {
 		return nil, err
 	}
-	s.public, s.ops = s.httpServer(s.publicHandler()), s.httpServer(s.opsHandler())
-	// The upstream may be this very process, whose shutdown waits for connections that were never used.
-	s.public.RegisterOnShutdown(s.upstream.CloseIdleConnections)
+	public := s.publicHandler()
+	s.public, s.ops = s.httpServer(public), s.httpServer(s.opsHandler())
+	if s.selfAt != nil {
+		s.self = s.httpServer(public)
+		// A shutdown waits for connections that were never used.
+		s.self.RegisterOnShutdown(s.upstream.CloseIdleConnections)
+	}
 	return s, nil
 }
 
@@ -80,16 +93,6 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s=%q: %w", variable, addr, err)
 	}
 	return l, nil
-}
-
-// ownURL is where this process answers itself.
-func ownURL(addr net.Addr) string {
-	tcp := addr.(*net.TCPAddr)
-	host := tcp.IP.String()
-	if tcp.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return fmt.Sprintf("http://%s", net.JoinHostPort(host, fmt.Sprint(tcp.Port)))
 }
 
 // httpServer bounds what a slow or greedy client can hold. An answer may take as long as a load.
@@ -106,63 +109,6 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 	}
 }
 
-// serve answers until ctx ends or a listener fails, and then shuts down.
-func (s *server) serve(ctx context.Context) error {
-	log := s.telemetry.Logger
-	failed := make(chan error, 2)
-	go func() { failed <- s.public.Serve(s.publicAt) }()
-	go func() { failed <- s.ops.Serve(s.opsAt) }()
-	if s.redis != nil {
-		var watch context.Context
-		watch, s.stopWatchingRedis = context.WithCancel(context.WithoutCancel(ctx))
-		s.watching.Go(func() { s.health.watchRedis(watch, s.redis, log) })
-	}
-	s.health.started.Store(true)
-	log.Info("serving", "version", version(), "addr", s.publicAt.Addr().String(),
-		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", redacted(s.cfg.upstreamURL))
-
-	var err error
-	select {
-	case <-ctx.Done():
-		log.Info("shutting down", "drain_delay", s.cfg.drainDelay.String(), "timeout", s.cfg.shutdownTimeout.String())
-		s.health.draining.Store(true)
-		time.Sleep(s.cfg.drainDelay)
-	case err = <-failed:
-		err = fmt.Errorf("serve: %w", err)
-		s.health.draining.Store(true)
-	}
-	return errors.Join(err, s.shutdown())
-}
-
-// shutdown ends in this order, under one deadline: public requests, the loads that they began, Redis, the
-// operations listener, and last the telemetry that tells of all of it.
-func (s *server) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.shutdownTimeout)
-	defer cancel()
-	var errs []error
-	step := func(name string, err error) {
-		if err != nil {
-			err = fmt.Errorf("shutdown: %s: %w", name, err)
-			s.telemetry.Logger.Error("shutdown", "step", name, "error", err)
-			errs = append(errs, err)
-		}
-	}
-	step("public listener", s.public.Shutdown(ctx))
-	step("caches", s.caches.close(ctx))
-	if s.redis != nil {
-		s.stopWatchingRedis()
-		s.watching.Wait()
-		step("redis", s.redis.Close())
-	}
-	step("operations listener", s.ops.Shutdown(ctx))
-	// Spans that an absent collector will never take must not turn an orderly end into a failure.
-	if err := s.telemetry.Shutdown(ctx); err != nil {
-		s.telemetry.Logger.Warn("spans were lost", "error", err)
-	}
-	s.telemetry.Logger.Info("bye")
-	return errors.Join(errs...)
-}
-
 // version is the program's, from the build's own information.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
@@ -170,16 +116,6 @@ func version() string {
 		return ""
 	}
 	return info.Main.Version
-}
-
-// drain asks clients to leave once the program is about to: what they send next goes to another replica.
-func (s *server) drain(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.health.draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // instance names this replica.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -70,8 +73,14 @@ func TestShutdownUnderLoad(t *testing.T) {
 	}
 }
 
+// outcome is what a client got.
+type outcome struct {
+	answer
+	err error
+}
+
 // held is a program with one request in it, which waits for the upstream.
-func held(t *testing.T, env map[string]string) (p *program, release func(), done <-chan answer) {
+func held(t *testing.T, env map[string]string) (p *program, release func(), done <-chan outcome) {
 	t.Helper()
 	b := startBalancer(t)
 	release = b.hold(t)
@@ -83,14 +92,10 @@ func held(t *testing.T, env map[string]string) (p *program, release func(), done
 	b.before(t, leaf)
 	p = start(t, env)
 	t.Cleanup(release)
-	answers := make(chan answer, 1)
+	answers := make(chan outcome, 1)
 	go func() {
-		defer close(answers)
-		if a, err := try(t, http.MethodGet, p.url+"/stats/1/0/0"); err != nil {
-			t.Errorf("the request that was accepted: %v", err)
-		} else {
-			answers <- a
-		}
+		a, err := try(t, http.MethodGet, p.url+"/stats/1/0/0")
+		answers <- outcome{a, err}
 	}()
 	eventually(t, "the request", func() bool { return b.requests() == 4 })
 	return p, release, answers
@@ -122,6 +127,9 @@ func TestShutdownFinishesWhatRuns(t *testing.T) {
 	release()
 	p.stop(t)
 	a := <-done
+	if a.err != nil {
+		t.Fatalf("the request that was accepted: %v", a.err)
+	}
 	a.want(t, http.StatusOK, "application/json")
 	var s tileStatistics
 	a.json(t, &s)
@@ -130,10 +138,13 @@ func TestShutdownFinishesWhatRuns(t *testing.T) {
 	}
 }
 
-// TestShutdownHasADeadline: a request that does not end does not keep the program.
+// TestShutdownHasADeadline: a request that does not end is broken off, and costs no other's span.
 func TestShutdownHasADeadline(t *testing.T) {
-	t.Parallel()
-	p, release, done := held(t, map[string]string{"VITRINE_SHUTDOWN_TIMEOUT": "50ms"})
+	receiver := startOTLP(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000") // nothing leaves before the flush
+	p, release, done := held(t, map[string]string{"VITRINE_SHUTDOWN_TIMEOUT": "5s", "VITRINE_SLOW_DELAY": "1ms"})
+	get(t, p.url+"/slow").want(t, http.StatusOK, "application/json")
 	p.cancel()
 	select {
 	case err := <-p.ended:
@@ -146,8 +157,40 @@ func TestShutdownHasADeadline(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the program does not end")
 	}
+	if a := <-done; a.err == nil {
+		t.Errorf("the request that hung got %d", a.StatusCode)
+	}
+	if n := receiver.servers("GET /slow"); n != 1 {
+		t.Errorf("%d spans of the request that was answered arrived, want 1", n)
+	}
 	release()
-	<-done
+}
+
+// TestShutdownOfOnesOwnUpstream: requests that were accepted get their children's answers from this
+// process, also when its public listener is closed.
+func TestShutdownOfOnesOwnUpstream(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_CACHE_TTL": "0s"})
+	answers := make(chan outcome, 32)
+	for i := range cap(answers) {
+		go func() {
+			a, err := try(t, http.MethodGet, p.url+"/stats/9/0/"+strconv.Itoa(i))
+			answers <- outcome{a, err}
+		}()
+	}
+	got := []outcome{<-answers} // the others are under way
+	p.stop(t)
+	for len(got) < cap(answers) {
+		got = append(got, <-answers)
+	}
+	for _, a := range got {
+		switch {
+		case a.err == nil && a.StatusCode != http.StatusOK:
+			t.Errorf("a request that was accepted got %d %s", a.StatusCode, a.body)
+		case a.err != nil && !errors.Is(a.err, syscall.ECONNREFUSED) && !errors.Is(a.err, syscall.ECONNRESET):
+			t.Errorf("%v", a.err)
+		}
+	}
 }
 
 // TestShutdownWithoutCollector: spans that nobody takes make no failure.

@@ -97,7 +97,7 @@ func TestReplicasShareRedis(t *testing.T) {
 			eventually(t, "a far hit", func() bool {
 				attempt++
 				ask := func(p *program) answer {
-					return get(t, fmt.Sprintf("%s/slow?%s=%d", p.url, cache, attempt), "Host", "replicas")
+					return get(t, p.url+"/slow", "Host", fmt.Sprintf("%s-%d", cache, attempt))
 				}
 				first, shared, last := ask(one), ask(two), ask(two)
 				if got := first.Header.Get("Cache-Status"); got != "slow; fwd=uri-miss; stored" {
@@ -166,7 +166,7 @@ func spelled(status string) string {
 	switch {
 	case strings.Contains(status, "; hit;"):
 		return "hit " + status[strings.Index(status, "detail=")+len("detail="):]
-	case strings.Contains(status, "fwd=bypass"):
+	case strings.Contains(status, "fwd=bypass"), strings.Contains(status, "fwd=request"), strings.Contains(status, "fwd=method"):
 		return "bypass none"
 	case strings.Contains(status, "collapsed"):
 		return "coalesced none"
@@ -186,4 +186,40 @@ func counts(exposition string) map[string]int {
 		}
 	}
 	return n
+}
+
+// TestOneSpelling: neither the path's spelling nor a query makes another key of the same answer.
+func TestOneSpelling(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
+	for first, others := range map[string][]string{
+		"/slow":        {"/slow?x=1", "/sl%6fw", "/slow?"},
+		"/tiles/3/1/2": {"/tiles/3/%31/2", "/tiles/%33/1/2", "/tiles/3/1/2?a=b"},
+	} {
+		get(t, p.url+first)
+		for _, other := range others {
+			if status := get(t, p.url+other).Header.Get("Cache-Status"); spelled(status) != "hit near" {
+				t.Errorf("%s: %s, want a hit of %s", other, status, first)
+			}
+		}
+	}
+}
+
+// TestClientThatLeaves: nobody got an answer, so no signal may say 200.
+func TestClientThatLeaves(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "300ms"})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/slow", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.DefaultClient.Do(req); err == nil {
+		t.Fatalf("got %s", res.Status)
+	}
+	eventually(t, "the access line", func() bool { return len(p.logs.records(t, "request")) == 1 })
+	if line := p.logs.records(t, "request")[0]; line["status"] != 0. {
+		t.Errorf("%v, want status 0", line)
+	}
 }

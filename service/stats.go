@@ -61,8 +61,8 @@ func (s *server) tileStats() http.Handler {
 		switch {
 		case err == nil:
 			writeJSON(w, http.StatusOK, answer)
-		case r.Context().Err() != nil:
-			// Nobody is there to be answered.
+		case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+			panic(http.ErrAbortHandler) // the client is gone: an empty 200 would be a lie
 		default:
 			s.telemetry.Logger.ErrorContext(r.Context(), "stats", "tile", t.String(), "error", err)
 			if errors.Is(err, cache.ErrLoadTimeout) {

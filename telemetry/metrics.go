@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -33,7 +34,7 @@ func (t *Telemetry) Metrics() http.Handler {
 // promLog hands promhttp's errors to the logger.
 type promLog struct{ t *Telemetry }
 
-func (l promLog) Println(v ...any) { l.t.Logger.Error("metrics", "error", v) }
+func (l promLog) Println(v ...any) { l.t.Logger.Error("metrics", "error", fmt.Sprint(v...)) }
 
 // seconds are the classic bucket bounds for durations: the advice of OpenTelemetry's HTTP conventions, and
 // two lower ones, because an answer from a cache takes less than 5 ms.

@@ -66,17 +66,18 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 		return nil, fmt.Errorf("telemetry: no instance id: %w", err)
 	}
 	t := &Telemetry{
-		Level:      new(slog.LevelVar),
-		Registry:   newRegistry(),
-		Propagator: autoprop.NewTextMapPropagator(),
-		Instance:   cmp.Or(o.Instance, hostname),
-		tracez:     zpages.NewSpanProcessor(),
+		Level:    new(slog.LevelVar),
+		Registry: newRegistry(),
+		Instance: cmp.Or(o.Instance, hostname),
+		tracez:   zpages.NewSpanProcessor(),
 	}
 	t.Level.Set(o.LogLevel)
 	if o.Logs == nil {
 		o.Logs = os.Stderr
 	}
 	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level))
+	t.reportErrors() // before whatever may have one
+	t.Propagator = autoprop.NewTextMapPropagator()
 	t.server = newServerMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)

@@ -33,8 +33,6 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 		t.TracerProvider = noop.NewTracerProvider()
 		return nil
 	}
-	t.reportErrors()
-
 	attrs := []attribute.KeyValue{semconv.ServiceInstanceID(t.Instance)}
 	if o.Service != "" {
 		attrs = append(attrs, semconv.ServiceName(o.Service))

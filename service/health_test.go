@@ -73,7 +73,7 @@ func TestDegraded(t *testing.T) {
 				}
 			}
 			p.stop(t)
-			if n := len(p.logs.records(t, "degraded: redis does not answer, going on without it")); n != 1 {
+			if n := len(p.logs.Records(t, "degraded: redis does not answer, going on without it")); n != 1 {
 				t.Errorf("%d lines say so, want 1", n)
 			}
 			if strings.Contains(p.logs.String()+ready.body, "s3cret") {
@@ -98,7 +98,7 @@ func TestRedisComesAndGoes(t *testing.T) {
 			return status == want
 		})
 	}
-	eventually(t, "word of Redis", func() bool { return len(p.logs.records(t, "redis answers")) > 0 })
+	eventually(t, "word of Redis", func() bool { return len(p.logs.Records(t, "redis answers")) > 0 })
 	is("ok")
 	redis.Kill()
 	is("degraded")

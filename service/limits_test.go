@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vitrine/telemetry/telemetrytest"
 )
 
 func dial(t *testing.T, p *program) net.Conn {
@@ -98,7 +100,7 @@ func TestPortTaken(t *testing.T) {
 	defer taken.Close()
 	addr := taken.Addr().String()
 	for _, name := range []string{"VITRINE_ADDR", "VITRINE_OPS_ADDR"} {
-		var stderr buffer
+		var stderr telemetrytest.Log
 		code := exitCode(run(t.Context(), nil, environ(map[string]string{name: addr}), io.Discard, io.Discard), &stderr)
 		want := fmt.Sprintf("vitrine: %s=%q: ", name, addr)
 		if code != 1 || !strings.HasPrefix(stderr.String(), want) || !strings.Contains(stderr.String(), "address already in use") {
@@ -116,7 +118,7 @@ func TestFailedStartFreesPorts(t *testing.T) {
 	addr := free.Addr().String()
 	free.Close()
 	t.Setenv("OTEL_TRACES_EXPORTER", "zipkin")
-	var stderr buffer
+	var stderr telemetrytest.Log
 	code := exitCode(run(t.Context(), nil, environ(map[string]string{"VITRINE_ADDR": addr}), io.Discard, io.Discard), &stderr)
 	if code != 2 || !strings.Contains(stderr.String(), `OTEL_TRACES_EXPORTER="zipkin"`) {
 		t.Errorf("exit code %d, and %swant 2, and the variable", code, stderr.String())

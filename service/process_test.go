@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vitrine/e2e/component"
+	"vitrine/telemetry/telemetrytest"
 )
 
 // TestProcess is the program as it is run: built, started, asked, told to end.
@@ -43,7 +44,7 @@ func TestProcess(t *testing.T) {
 	})
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
-			logs := new(buffer)
+			logs := new(telemetrytest.Log)
 			cmd := exec.Command(binary)
 			cmd.Env = []string{"VITRINE_ADDR=127.0.0.1:0", "VITRINE_OPS_ADDR=127.0.0.1:0", "VITRINE_SLOW_DELAY=1ms"}
 			cmd.Stderr = logs
@@ -54,7 +55,7 @@ func TestProcess(t *testing.T) {
 			go func() { ended <- cmd.Wait() }()
 			t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended, unless the test failed
 
-			serving := func() []map[string]any { return logs.records(t, "serving") }
+			serving := func() []map[string]any { return logs.Records(t, "serving") }
 			eventually(t, "a program that serves", func() bool { return strings.HasSuffix(logs.String(), "\n") && len(serving()) == 1 })
 			addr, ops := serving()[0]["addr"].(string), serving()[0]["ops_addr"].(string)
 			get(t, "http://"+addr+"/slow").want(t, http.StatusOK, "application/json")
@@ -75,7 +76,7 @@ func TestProcess(t *testing.T) {
 			case <-time.After(patience):
 				t.Fatalf("the program does not end\n%s", logs)
 			}
-			if len(logs.records(t, "bye")) != 1 || len(logs.records(t, "request")) != 1 {
+			if len(logs.Records(t, "bye")) != 1 || len(logs.Records(t, "request")) != 1 {
 				t.Errorf("want an access line and a goodbye:\n%s", logs)
 			}
 			if code := exitCodeOf(t, func() error { c := exec.Command(binary, "healthcheck"); c.Env = check.Env; return c.Run() }()); code != 1 {

@@ -111,7 +111,7 @@ func TestRouteIsOnEverySignal(t *testing.T) {
 	}
 	p.stop(t)
 	var routes []any
-	for _, line := range p.logs.records(t, "request") {
+	for _, line := range p.logs.Records(t, "request") {
 		routes = append(routes, line["route"])
 	}
 	if len(routes) != 2 || routes[0] != "/tiles/{z}/{x}/{y}" || routes[1] != "" {

@@ -13,12 +13,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vitrine/telemetry/telemetrytest"
 )
 
 // TestShutdownUnderLoad: every request that is accepted gets its whole answer and its span arrives, and no
 // client is refused while the program still listens.
 func TestShutdownUnderLoad(t *testing.T) {
-	receiver := startOTLP(t)
+	receiver := telemetrytest.NewCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
 	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100000")
 	p := start(t, map[string]string{
@@ -61,14 +63,14 @@ func TestShutdownUnderLoad(t *testing.T) {
 	if farewells.Load() == 0 {
 		t.Error("no answer said Connection: close during the drain")
 	}
-	if got := receiver.servers("GET /slow"); int64(got) != answered.Load() {
+	if got := receiver.Servers("GET /slow"); int64(got) != answered.Load() {
 		t.Errorf("%d server spans arrived, and %d answers", got, answered.Load())
 	}
-	lines := p.logs.records(t, "request")
+	lines := p.logs.Records(t, "request")
 	if int64(len(lines)) != answered.Load() {
 		t.Errorf("%d access lines, and %d answers", len(lines), answered.Load())
 	}
-	if len(p.logs.records(t, "bye")) != 1 {
+	if len(p.logs.Records(t, "bye")) != 1 {
 		t.Error("no goodbye in the log")
 	}
 }
@@ -140,7 +142,7 @@ func TestShutdownFinishesWhatRuns(t *testing.T) {
 
 // TestShutdownHasADeadline: a request that does not end is broken off, and costs no other's span.
 func TestShutdownHasADeadline(t *testing.T) {
-	receiver := startOTLP(t)
+	receiver := telemetrytest.NewCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000") // nothing leaves before the flush
 	p, release, done := held(t, map[string]string{"VITRINE_SHUTDOWN_TIMEOUT": "5s", "VITRINE_SLOW_DELAY": "1ms"})
@@ -160,7 +162,7 @@ func TestShutdownHasADeadline(t *testing.T) {
 	if a := <-done; a.err == nil {
 		t.Errorf("the request that hung got %d", a.StatusCode)
 	}
-	if n := receiver.servers("GET /slow"); n != 1 {
+	if n := receiver.Servers("GET /slow"); n != 1 {
 		t.Errorf("%d spans of the request that was answered arrived, want 1", n)
 	}
 	release()
@@ -199,7 +201,7 @@ func TestShutdownWithoutCollector(t *testing.T) {
 	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
 	get(t, p.url+"/slow").want(t, http.StatusOK, "application/json")
 	p.stop(t) // without an error
-	if len(p.logs.records(t, "opentelemetry")) != 1 {
+	if len(p.logs.Records(t, "opentelemetry")) != 1 {
 		t.Error("no warning in the log")
 	}
 }

@@ -146,7 +146,7 @@ func TestSignalsAgree(t *testing.T) {
 	for _, s := range byTrace {
 		said[s]++
 	}
-	for _, line := range p.logs.records(t, "request") {
+	for _, line := range p.logs.Records(t, "request") {
 		words := fmt.Sprint(line["outcome"], " ", line["tier"])
 		logged[words]++
 		if id := fmt.Sprint(line["trace_id"]); byTrace[id] != words || line["cache"] != "slow" || line["route"] != "/slow" {
@@ -218,8 +218,8 @@ func TestClientThatLeaves(t *testing.T) {
 	if res, err := http.DefaultClient.Do(req); err == nil {
 		t.Fatalf("got %s", res.Status)
 	}
-	eventually(t, "the access line", func() bool { return len(p.logs.records(t, "request")) == 1 })
-	if line := p.logs.records(t, "request")[0]; line["status"] != 0. {
+	eventually(t, "the access line", func() bool { return len(p.logs.Records(t, "request")) == 1 })
+	if line := p.logs.Records(t, "request")[0]; line["status"] != 0. {
 		t.Errorf("%v, want status 0", line)
 	}
 }

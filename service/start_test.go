@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,9 +8,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"vitrine/telemetry/telemetrytest"
 )
 
 // TestMain hides what the environment says to the program.
@@ -28,44 +28,11 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what must come; only a failure takes it.
 const patience = time.Minute
 
-// buffer is a log that may be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// records are the log's lines that have the message.
-func (b *buffer) records(t *testing.T, message string) (all []map[string]any) {
-	t.Helper()
-	for line := range strings.Lines(b.String()) {
-		record := map[string]any{}
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatalf("not a line of JSON: %s", line)
-		}
-		if record["msg"] == message {
-			all = append(all, record)
-		}
-	}
-	return all
-}
-
 // program is one that runs in this process.
 type program struct {
 	*server
 	url, opsURL string
-	logs        *buffer
+	logs        *telemetrytest.Log
 	cancel      context.CancelFunc // is its SIGTERM
 	ended       chan error
 }
@@ -84,7 +51,7 @@ func start(t *testing.T, env map[string]string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{logs: new(buffer), ended: make(chan error, 1)}
+	p := &program{logs: new(telemetrytest.Log), ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
 	if p.server, err = newServer(ctx, cfg, p.logs); err != nil {

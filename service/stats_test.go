@@ -99,7 +99,7 @@ func TestStatsUpstreamFails(t *testing.T) {
 				t.Errorf("want an answer that names its trace and not the upstream: %s", a.body)
 			}
 			p.stop(t)
-			lines := p.logs.records(t, "stats")
+			lines := p.logs.Records(t, "stats")
 			if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["tile"] != "0/0/0" || lines[0]["trace_id"] == nil {
 				t.Errorf("want one error in the log that names tile and trace: %v", lines)
 			}

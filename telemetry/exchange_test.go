@@ -12,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"vitrine/telemetry"
+	"vitrine/telemetry/telemetrytest"
 )
 
 // exchange is what one request to a real server left behind.
@@ -22,7 +23,7 @@ type exchange struct {
 	span sdktrace.ReadOnlySpan
 	line map[string]any // the access line
 	tel  *telemetry.Telemetry
-	logs *buffer
+	logs *telemetrytest.Log
 }
 
 // request sends one to mux behind telemetry, and returns once the server has done with it.
@@ -36,7 +37,7 @@ func request(t *testing.T, mux http.Handler, method, target string, header http.
 		t.Fatalf("%d spans ended, want 1", n)
 	}
 	x.span = spans.Ended()[0]
-	x.line = logs.record(t, "request")
+	x.line = logs.Record(t, "request")
 	return x
 }
 

@@ -49,7 +49,7 @@ func TestLogNamesSpanAtTopLevel(t *testing.T) {
 			logger.InfoContext(ctx, "within", "key", "value")
 			logger.Info("without", "key", "value")
 
-			within, without := logs.record(t, "within"), logs.record(t, "without")
+			within, without := logs.Record(t, "within"), logs.Record(t, "without")
 			for name, want := range map[string]any{
 				"trace_id": span.SpanContext().TraceID().String(), "span_id": span.SpanContext().SpanID().String(),
 			} {
@@ -86,7 +86,7 @@ func TestLoggersDoNotShareGroups(t *testing.T) {
 	one.InfoContext(ctx, "of one", "key", "value")
 	two.InfoContext(ctx, "of two", "key", "value")
 	for message, group := range map[string]string{"of one": "one", "of two": "two"} {
-		if record := logs.record(t, message); in(record, "g", group)["key"] != "value" {
+		if record := logs.Record(t, message); in(record, "g", group)["key"] != "value" {
 			t.Errorf("want the attribute in the group %s: %v", group, record)
 		}
 	}
@@ -142,7 +142,7 @@ func TestLogFormats(t *testing.T) {
 			ctx, span := started(t, tel)
 			tel.Logger.InfoContext(ctx, "message", "key", "value")
 			if test.json {
-				logs.record(t, "message")
+				logs.Record(t, "message")
 				return
 			}
 			line := logs.String()
@@ -176,7 +176,7 @@ func TestLogLevelChanges(t *testing.T) {
 	say("heard")
 	tel.Level.Set(slog.LevelError)
 	say("too low again")
-	if got := strings.Count(logs.String(), "\n"); got != 2 || len(logs.records(t, "heard")) != 2 {
+	if got := strings.Count(logs.String(), "\n"); got != 2 || len(logs.Records(t, "heard")) != 2 {
 		t.Errorf("%d lines, want those of INFO:\n%s", got, logs.String())
 	}
 }

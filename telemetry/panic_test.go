@@ -88,12 +88,12 @@ func TestPanic(t *testing.T) {
 			}
 
 			if !test.logged {
-				if n := len(x.logs.records(t, "panic")); n != 0 {
+				if n := len(x.logs.Records(t, "panic")); n != 0 {
 					t.Errorf("%d lines of a panic, want none", n)
 				}
 				return
 			}
-			line := x.logs.record(t, "panic")
+			line := x.logs.Record(t, "panic")
 			stack, _ := line["stack"].(string)
 			if line["level"] != "ERROR" || !strings.Contains(stack, "panic_test.go") || !strings.Contains(fmt.Sprint(line["panic"]), "boom") {
 				t.Errorf("want an error that says what and where: %v", line)
@@ -130,7 +130,7 @@ func TestPanicLeavesServerAlive(t *testing.T) {
 		}
 	}
 	srv.Close()
-	if panics, lines := len(logs.records(t, "panic")), len(logs.records(t, "request")); panics != 3 || lines != 6 {
+	if panics, lines := len(logs.Records(t, "panic")), len(logs.Records(t, "request")); panics != 3 || lines != 6 {
 		t.Errorf("%d panics and %d access lines, want 3 and 6", panics, lines)
 	}
 }

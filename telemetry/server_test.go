@@ -130,7 +130,7 @@ func TestServerTraceContext(t *testing.T) {
 			if spanID == parent {
 				t.Error("the answer names the caller's span")
 			}
-			line := logs.record(t, "request")
+			line := logs.Record(t, "request")
 			if line["trace_id"] != traceID || line["span_id"] != spanID {
 				t.Errorf("the access line is of %v %v, the answer of %s %s", line["trace_id"], line["span_id"], traceID, spanID)
 			}

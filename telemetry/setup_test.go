@@ -1,12 +1,9 @@
 package telemetry_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,50 +13,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"vitrine/telemetry"
+	"vitrine/telemetry/telemetrytest"
 )
-
-// buffer is a log that may be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// records are the lines of a JSON log that have the message.
-func (b *buffer) records(t *testing.T, message string) (all []map[string]any) {
-	t.Helper()
-	for line := range strings.Lines(b.String()) {
-		record := map[string]any{}
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatalf("not a line of JSON: %s", line)
-		}
-		if record["msg"] == message {
-			all = append(all, record)
-		}
-	}
-	return all
-}
-
-// record is the one line that has the message.
-func (b *buffer) record(t *testing.T, message string) map[string]any {
-	t.Helper()
-	all := b.records(t, message)
-	if len(all) != 1 {
-		t.Fatalf("%d lines say %q, want 1:\n%s", len(all), message, b.String())
-	}
-	return all[0]
-}
 
 // clearEnv hides what the environment of the tests says to OpenTelemetry, and sets env instead.
 func clearEnv(t *testing.T, env map[string]string) {
@@ -75,10 +30,10 @@ func clearEnv(t *testing.T, env map[string]string) {
 }
 
 // setup is telemetry with a JSON log, under the environment env, until the test ends.
-func setup(t *testing.T, env map[string]string, o telemetry.Options) (*telemetry.Telemetry, *buffer) {
+func setup(t *testing.T, env map[string]string, o telemetry.Options) (*telemetry.Telemetry, *telemetrytest.Log) {
 	t.Helper()
 	clearEnv(t, env)
-	logs := new(buffer)
+	logs := new(telemetrytest.Log)
 	o.Logs = logs
 	tel, err := telemetry.Setup(t.Context(), o)
 	if err != nil {

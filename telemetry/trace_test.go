@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"vitrine/telemetry"
+	"vitrine/telemetry/telemetrytest"
 )
 
 // nowhere is an endpoint that refuses connections: nobody listens on port 1.
@@ -45,7 +46,7 @@ func exported(t *testing.T, g prometheus.Gatherer) (ended, ok, failed float64) {
 func TestSpansArrive(t *testing.T) {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
 		t.Run(name, func(t *testing.T) {
-			receiver := startOTLP(t)
+			receiver := telemetrytest.NewCollector(t)
 			endpoint := receiver.URL
 			if strings.Contains(name, "TRACES") {
 				endpoint += "/v1/traces"
@@ -56,8 +57,8 @@ func TestSpansArrive(t *testing.T) {
 			sc := emit(t, tel, "one", "two")
 			shutdown(t, tel)
 
-			spans, resource := receiver.spans()
-			if len(spans) != 2 || spans["one"] == nil || hex.EncodeToString(spans["two"].GetTraceId()) != sc.TraceID().String() {
+			spans, resource := receiver.Spans(), receiver.Resource()
+			if len(spans) != 2 || spans[0].GetName() != "one" || hex.EncodeToString(spans[1].GetTraceId()) != sc.TraceID().String() {
 				t.Errorf("received %v, want both spans", spans)
 			}
 			for name, want := range map[string]string{
@@ -93,7 +94,7 @@ func TestResourceFromEnvironment(t *testing.T) {
 		{"attributes in part", map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "service.version=v2,rubbish"}, "shop", "v2", true},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
-			receiver := startOTLP(t)
+			receiver := telemetrytest.NewCollector(t)
 			env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.URL}
 			for name, value := range test.env {
 				env[name] = value
@@ -101,7 +102,7 @@ func TestResourceFromEnvironment(t *testing.T) {
 			tel, logs := setup(t, env, telemetry.Options{Service: "shop", Version: "v1"})
 			emit(t, tel, "span")
 			shutdown(t, tel)
-			if _, resource := receiver.spans(); resource["service.name"] != test.name || resource["service.version"] != test.version {
+			if resource := receiver.Resource(); resource["service.name"] != test.name || resource["service.version"] != test.version {
 				t.Errorf("resource %v, want %s %s", resource, test.name, test.version)
 			}
 			if warns := strings.Contains(logs.String(), "OTEL_RESOURCE_ATTRIBUTES"); warns != test.warns {
@@ -123,7 +124,7 @@ func TestNobodyCollects(t *testing.T) {
 	if ended, ok, failed := exported(t, tel.Registry); ended != 3 || ok != 0 || failed != 3 {
 		t.Errorf("counted %v ended, %v exported, %v failed; want 3, 0, 3", ended, ok, failed)
 	}
-	if line := logs.record(t, "opentelemetry"); line["level"] != "WARN" || !strings.Contains(fmt.Sprint(line["error"]), "connection refused") {
+	if line := logs.Record(t, "opentelemetry"); line["level"] != "WARN" || !strings.Contains(fmt.Sprint(line["error"]), "connection refused") {
 		t.Errorf("want a warning that says why: %v", line)
 	}
 	if strings.Contains(logs.String(), "s3cret") {
@@ -136,7 +137,7 @@ func TestBadHeadersAreNotLogged(t *testing.T) {
 	_, logs := setup(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": nowhere, "OTEL_EXPORTER_OTLP_HEADERS": "Bearer s3cret",
 	}, telemetry.Options{})
-	if line := logs.record(t, "opentelemetry: parse headers"); line["level"] != "WARN" {
+	if line := logs.Record(t, "opentelemetry: parse headers"); line["level"] != "WARN" {
 		t.Errorf("want a warning: %v", line)
 	}
 	if strings.Contains(logs.String(), "s3cret") {
@@ -160,7 +161,7 @@ func TestSetupErrors(t *testing.T) {
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			clearEnv(t, test.env)
-			_, err := telemetry.Setup(t.Context(), telemetry.Options{Logs: new(buffer)})
+			_, err := telemetry.Setup(t.Context(), telemetry.Options{Logs: new(telemetrytest.Log)})
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -197,7 +198,7 @@ func TestPipeline(t *testing.T) {
 		{"sampler ratio 1", map[string]string{"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1"}, true, true, 1, 1},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
-			receiver := startOTLP(t)
+			receiver := telemetrytest.NewCollector(t)
 			env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.URL}
 			for name, value := range test.env {
 				env[name] = value
@@ -208,7 +209,7 @@ func TestPipeline(t *testing.T) {
 			if sc.IsValid() != test.made || sc.IsSampled() != test.sampled {
 				t.Errorf("span %v sampled %t, want %t %t", sc.IsValid(), sc.IsSampled(), test.made, test.sampled)
 			}
-			if spans, _ := receiver.spans(); len(spans) != test.arrive {
+			if spans := receiver.Spans(); len(spans) != test.arrive {
 				t.Errorf("%d spans arrived, want %d", len(spans), test.arrive)
 			}
 			if ended, _, _ := exported(t, tel.Registry); ended != test.ended {
@@ -225,7 +226,7 @@ func TestDisabledStillServes(t *testing.T) {
 	if err != nil || body != "hello" || res.Header["Traceresponse"] != nil {
 		t.Errorf("%v, %q, %v; want an answer that names no trace", res, body, err)
 	}
-	if line := logs.record(t, "request"); line["trace_id"] != nil || line["status"] != 200. {
+	if line := logs.Record(t, "request"); line["trace_id"] != nil || line["status"] != 200. {
 		t.Errorf("access line %v", line)
 	}
 	if n := metric(t, tel.Registry, duration, nil).GetHistogram().GetSampleCount(); n != 1 {

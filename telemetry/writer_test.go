@@ -133,7 +133,7 @@ func TestEarlyHints(t *testing.T) {
 		}
 	}
 	srv.Close()
-	if line := logs.record(t, "request"); line["status"] != 200. {
+	if line := logs.Record(t, "request"); line["status"] != 200. {
 		t.Errorf("the access line says status %v, want 200", line["status"])
 	}
 }
@@ -152,11 +152,11 @@ func TestAnnotate(t *testing.T) {
 	if _, _, err := ask(t, h, "GET", "/cheese", nil); err != nil {
 		t.Fatal(err)
 	}
-	line := logs.record(t, "request")
+	line := logs.Record(t, "request")
 	if line["said"] != "cheese" || line["route"] != "/{word}" || line["path"] != "/cheese" {
 		t.Errorf("%v, want what the handler left in its context, and the route", line)
 	}
-	if within := logs.record(t, "within"); within["trace_id"] == nil || within["trace_id"] != line["trace_id"] {
+	if within := logs.Record(t, "within"); within["trace_id"] == nil || within["trace_id"] != line["trace_id"] {
 		t.Errorf("trace %v within the request and %v after it", within["trace_id"], line["trace_id"])
 	}
 }

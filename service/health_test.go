@@ -125,11 +125,7 @@ func TestDraining(t *testing.T) {
 		t.Errorf("alive: %d, want 200", a.StatusCode)
 	}
 	for _, path := range []string{"/slow", "/tiles/0/0/0", "/", "/nothing"} {
-		conn, err := net.Dial("tcp", p.publicAt.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		conn := dial(t, p)
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
 		// A server that closes after the answer lets ReadAll return.
 		text, err := io.ReadAll(conn)

@@ -130,7 +130,7 @@ func try(t *testing.T, method, url string, header ...string) (answer, error) {
 func (a answer) want(t *testing.T, status int, mediaType string) {
 	t.Helper()
 	if got := a.Header.Get("Content-Type"); a.StatusCode != status || !strings.HasPrefix(got, mediaType) {
-		t.Errorf("%s: status %d, %q; want %d, %q:\n%s", a.Request.URL, a.StatusCode, got, status, mediaType, a.body)
+		t.Errorf("%s: status %d, %q; want %d, %q:\n%.300q", a.Request.URL, a.StatusCode, got, status, mediaType, a.body)
 	}
 }
 

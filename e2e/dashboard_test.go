@@ -18,11 +18,17 @@ type dashboard struct {
 }
 
 type panel struct {
-	Title      string
-	Type       string
-	Datasource struct{ UID string }
-	Targets    []struct{ Expr string }
-	Panels     []panel // of a collapsed row
+	ID          int
+	Title       string
+	Type        string
+	Description string
+	Datasource  struct{ UID string }
+	FieldConfig struct{ Defaults struct{ Unit string } }
+	Targets     []struct {
+		Expr       string
+		Datasource struct{ UID string }
+	}
+	Panels []panel // of a collapsed row
 }
 
 func overview(t *testing.T) dashboard {
@@ -38,6 +44,55 @@ func overview(t *testing.T) dashboard {
 	return d
 }
 
+// all are the panels and those within rows, without the rows themselves.
+func (d dashboard) all() (panels []panel) {
+	var walk func([]panel)
+	walk = func(some []panel) {
+		for _, p := range some {
+			walk(p.Panels)
+			if p.Type != "row" {
+				panels = append(panels, p)
+			}
+		}
+	}
+	walk(d.Panels)
+	return panels
+}
+
+// What Grafana would not say is wrong with the file.
+func TestOverviewFile(t *testing.T) {
+	d := overview(t)
+	ids := map[int]string{}
+	for _, p := range d.all() {
+		if other, ok := ids[p.ID]; ok {
+			t.Errorf("%s and %s have one id", p.Title, other)
+		}
+		ids[p.ID] = p.Title
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 {
+			t.Errorf("panel %d, %q, lacks a title, a description or a query", p.ID, p.Title)
+		}
+		if p.FieldConfig.Defaults.Unit == "" && p.Type != "heatmap" {
+			t.Errorf("%s has no unit", p.Title)
+		}
+		for _, target := range p.Targets {
+			for _, uid := range []string{p.Datasource.UID, target.Datasource.UID} {
+				if uid != "prometheus" && uid != "" {
+					t.Errorf("%s asks the data source %q, which is not provisioned", p.Title, uid)
+				}
+			}
+			if p.Datasource.UID+target.Datasource.UID == "" {
+				t.Errorf("%s names no data source", p.Title)
+			}
+		}
+	}
+	if len(ids) < 10 {
+		t.Errorf("only %d panels", len(ids))
+	}
+	if !hasGrafana {
+		t.Log("checked without Grafana")
+	}
+}
+
 // variables stand for what Grafana fills in: all values, and a range of several scrapes.
 var variables = strings.NewReplacer(
 	"$__rate_interval", "1m", "$__interval", "30s", "$__range", "5m",
@@ -47,16 +102,11 @@ var variables = strings.NewReplacer(
 
 // expressions are those of all panels, ready to be asked.
 func (d dashboard) expressions() (exprs []string) {
-	var walk func([]panel)
-	walk = func(panels []panel) {
-		for _, p := range panels {
-			walk(p.Panels)
-			for _, target := range p.Targets {
-				exprs = append(exprs, variables.Replace(target.Expr))
-			}
+	for _, p := range d.all() {
+		for _, target := range p.Targets {
+			exprs = append(exprs, variables.Replace(target.Expr))
 		}
 	}
-	walk(d.Panels)
 	return exprs
 }
 

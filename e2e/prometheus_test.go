@@ -43,20 +43,18 @@ func TestEveryTargetIsUp(t *testing.T) {
 // The dashboard's panels are never empty: each of their series has data for every replica, and every
 // expression has data at all.
 func TestOverviewHasData(t *testing.T) {
-	instances := func() []string {
+	var instances []string
+	within(t, time.Minute, func() error {
 		samples, err := query(t.Context(), `up{job="service"} == 1`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var names []string
+		instances = nil
 		for _, s := range samples {
-			names = append(names, s.Metric["instance"])
+			instances = append(instances, s.Metric["instance"])
 		}
-		return names
-	}()
-	if len(instances) != 3 {
-		t.Fatalf("replicas %q, want three", instances)
-	}
+		if err == nil && len(instances) != 3 {
+			err = fmt.Errorf("replicas %q, want three", instances)
+		}
+		return err
+	})
 	dashboard := overview(t)
 	for _, expr := range dashboard.expressions() {
 		within(t, time.Minute, func() error {

@@ -149,6 +149,8 @@ func kindOf(tr trace, s span) string {
 		return "load"
 	case s.OperationName == "get" || s.OperationName == "set":
 		return s.OperationName
+	case value(s.Tags, "span.kind") == "client" && !strings.HasPrefix(s.OperationName, "HTTP"):
+		return "handshake" // of a new connection to Redis
 	}
 	return value(s.Tags, "span.kind")
 }

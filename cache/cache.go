@@ -35,6 +35,10 @@ type Options struct {
 	Near int64
 	// MaxBody is the largest response body, in bytes, that Handler keeps. Zero means 4 MiB.
 	MaxBody int64
+	// Query names the parameters of a URL's query that the answers of Handler depend on. Others are no part of
+	// the key and are not shown to the handler, or a client could have as many keys as it likes. Nil means
+	// all, an empty slice none.
+	Query []string
 	// LoadTimeout bounds a load, whatever its caller's deadline. Zero means 30 s.
 	LoadTimeout time.Duration
 	// StoreTimeout bounds each call of the far tier. Zero means 100 ms.
@@ -105,6 +109,7 @@ type Cache struct {
 	flights flights
 	metrics *metrics
 	tracer  trace.Tracer
+	attrs   sync.Pool // of *[]attribute.KeyValue
 
 	loads  sync.WaitGroup
 	stop   context.Context // ends what still loads when Close gives up waiting

@@ -17,19 +17,21 @@ const (
 	kindResponse kind = 'r'
 )
 
+// entryKey is made of parts, so that the key of a request is no new string.
 type entryKey struct {
 	kind kind
+	host string // of a response's request
 	name string
 }
 
 // far is the key's name in the far tier. Very long names are hashed: a URL may be kilobytes long.
 func (k entryKey) far(cache string) string {
 	const longest = 256
-	if len(k.name) > longest {
-		sum := sha256.Sum256([]byte(k.name))
+	if len(k.host)+len(k.name) > longest {
+		sum := sha256.Sum256([]byte(k.host + k.name))
 		return cache + ":" + string(k.kind) + "#" + hex.EncodeToString(sum[:])
 	}
-	return cache + ":" + string(k.kind) + ":" + k.name
+	return cache + ":" + string(k.kind) + ":" + k.host + k.name
 }
 
 // entry is a value with what is known of it. It is immutable once it is shared.
@@ -42,6 +44,9 @@ type entry struct {
 }
 
 func (e *entry) fresh(now time.Time) bool { return now.Before(e.expires) }
+
+// age is zero where another process' clock is ahead of this one's.
+func (e *entry) age(now time.Time) time.Duration { return max(now.Sub(e.created), 0) }
 
 // The envelope of an entry in the far tier, version 1, integers big endian:
 //

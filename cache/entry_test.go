@@ -33,7 +33,7 @@ func FuzzEnvelope(f *testing.F) {
 }
 
 func FuzzOpen(f *testing.F) {
-	f.Add(seal(kindResponse, &entry{}, (&response{status: 200, header: http.Header{"A": {"b", "c"}}, body: []byte("body")}).marshal()))
+	f.Add(seal(kindResponse, &entry{}, newResponse(200, http.Header{"A": {"b", "c"}}, []byte("body")).marshal()))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, payload, err := open(kindResponse, b); err == nil {
@@ -53,25 +53,25 @@ func FuzzOpen(f *testing.F) {
 
 func TestResponseRoundTrip(t *testing.T) {
 	for _, p := range []*response{
-		{status: 200, header: http.Header{}, body: []byte{}},
-		{status: 204, header: http.Header{"X": {""}}, body: []byte{}},
-		{status: 200, header: http.Header{"Content-Type": {"image/png"}, "Link": {"<a>", "<b>"}}, body: bytes.Repeat([]byte{0, 255}, 1<<16)},
+		newResponse(200, http.Header{}, []byte{}),
+		newResponse(204, http.Header{"X": {""}}, []byte{}),
+		newResponse(200, http.Header{"Content-Type": {"image/png"}, "Link": {"<a>", "<b>"}}, bytes.Repeat([]byte{0, 255}, 1<<16)),
 	} {
 		got, err := unmarshalResponse(p.marshal())
 		if err != nil || !reflect.DeepEqual(got, p) {
 			t.Errorf("%+v became %+v, %v", p, got, err)
 		}
-		for name, values := range got.header {
-			if cap(values) != len(values) {
-				t.Errorf("%s has room for an Add to write into what all answers share", name)
+		for _, f := range got.fields {
+			if cap(f.values) != len(f.values) {
+				t.Errorf("%s has room for an Add to write into what all answers share", f.name)
 			}
 		}
 	}
 }
 
 func TestFarKeyIsBounded(t *testing.T) {
-	a := entryKey{kindResponse, strings.Repeat("a", 1<<16)}.far("tiles")
-	b := entryKey{kindResponse, strings.Repeat("a", 1<<16) + "b"}.far("tiles")
+	a := entryKey{kindResponse, "host", strings.Repeat("a", 1<<16)}.far("tiles")
+	b := entryKey{kindResponse, "host", strings.Repeat("a", 1<<16) + "b"}.far("tiles")
 	if len(a) > 300 || a == b {
 		t.Errorf("%d bytes, equal: %t", len(a), a == b)
 	}
@@ -91,8 +91,8 @@ func TestNearOverhead(t *testing.T) {
 	defer near.close()
 	before := heap()
 	for i := range n {
-		p := &response{status: 200, header: http.Header{"Content-Type": {"image/png"}}, body: []byte{1}}
-		near.set(entryKey{kindResponse, fmt.Sprintf("host/tiles/20/%07d/%07d", i, i)},
+		p := newResponse(200, http.Header{"Content-Type": {"image/png"}}, []byte{1})
+		near.set(entryKey{kindResponse, "host", fmt.Sprintf("host/tiles/20/%07d/%07d", i, i)},
 			&entry{value: p, size: p.size(), expires: time.Now().Add(time.Hour)})
 	}
 	near.otter.CleanUp()

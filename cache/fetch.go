@@ -15,7 +15,7 @@ type valueOf[T any] struct{ v T }
 // by all that waited and never kept; ErrLoadTimeout; a *PanicError; or ctx's. A value that the Codec cannot
 // encode is returned and not kept. A load must not Fetch its own key: it would wait for itself.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
-	k := entryKey{kindValue, key}
+	k := entryKey{kind: kindValue, name: key}
 	if e := c.near.get(k, time.Now()); e != nil {
 		if v, ok := e.value.(valueOf[T]); ok {
 			c.hit(ctx, e)

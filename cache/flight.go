@@ -88,6 +88,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, r
 	if leader {
 		c.loads.Go(func() { c.fly(f, k, src) })
 	}
+	span := trace.SpanFromContext(ctx)
 	res = Result{Cache: c.opts.Name, Outcome: Coalesced, Tier: None}
 	if leader {
 		res.Outcome = Miss
@@ -95,14 +96,14 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, r
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		c.conclude(ctx, res, nil, trace.SpanContext{})
+		c.conclude(ctx, span, res, nil, trace.SpanContext{})
 		return loaded{}, res, context.Cause(ctx)
 	case <-f.ctx.Done():
 		// done closes before ctx ends: were both ready, the call's own result would be lost.
 		select {
 		case <-f.done:
 		default:
-			c.conclude(ctx, res, nil, trace.SpanContext{})
+			c.conclude(ctx, span, res, nil, trace.SpanContext{})
 			return loaded{}, res, context.Cause(f.ctx)
 		}
 	}
@@ -115,14 +116,15 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, r
 	if f.err == nil {
 		res.Stored = leader && f.loaded.stored
 		if f.tier != None {
-			res.TTL = time.Until(f.loaded.expires)
+			now := time.Now()
+			res.TTL, res.Age = f.loaded.expires.Sub(now), f.loaded.age(now)
 		}
 	}
 	var link trace.SpanContext
 	if res.Outcome == Coalesced {
 		link = f.span
 	}
-	c.conclude(ctx, res, f.loaded.entry, link)
+	c.conclude(ctx, span, res, f.loaded.entry, link)
 	return f.loaded, res, f.err
 }
 
@@ -181,26 +183,27 @@ func (c *Cache) load(f *call, src source) (l loaded, err error) {
 	return l, err
 }
 
-// hit concludes an answer from the near tier.
-func (c *Cache) hit(ctx context.Context, e *entry) Result {
-	res := Result{Cache: c.opts.Name, Outcome: Hit, Tier: Near, TTL: time.Until(e.expires)}
-	c.conclude(ctx, res, e, trace.SpanContext{})
-	return res
+// hit concludes a call of Fetch with e from the near tier.
+func (c *Cache) hit(ctx context.Context, e *entry) {
+	now := time.Now()
+	res := Result{Cache: c.opts.Name, Outcome: Hit, Tier: Near, TTL: e.expires.Sub(now), Age: e.age(now)}
+	c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
 }
 
 // conclude counts the one answer that a call gets, and says how it came about wherever that is told.
-func (c *Cache) conclude(ctx context.Context, res Result, e *entry, link trace.SpanContext) {
-	c.metrics.answered(res, e, time.Now())
+func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *entry, link trace.SpanContext) {
+	c.metrics.answered(res, e)
 	RecorderFrom(ctx).record(res)
-	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
 	}
-	span.SetAttributes(
-		attribute.String("cache.name", res.Cache),
-		attribute.String("cache.outcome", string(res.Outcome)),
-		attribute.String("cache.tier", string(res.Tier)),
-	)
+	attrs, _ := c.attrs.Get().(*[]attribute.KeyValue) // the span copies them
+	if attrs == nil {
+		attrs = new([]attribute.KeyValue)
+	}
+	*attrs = res.appendSpanAttrs((*attrs)[:0])
+	span.SetAttributes(*attrs...)
+	c.attrs.Put(attrs)
 	if link.IsValid() {
 		span.AddLink(trace.Link{SpanContext: link})
 	}

@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 )
+
+// Handler answers from the cache what HTTP's rules allow it to. Cache.Handler makes one.
+type Handler struct {
+	cache *Cache
+	next  http.Handler
+}
 
 // Handler answers from the cache what HTTP's rules (RFC 9111) allow it to, and asks next for the rest. It
 // keeps 200 answers to GET for Options.TTL, or for as long as their own Cache-Control says; it neither
@@ -20,52 +25,54 @@ import (
 // long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
 // becomes a 500, or a 504 after Options.LoadTimeout or the request's own deadline; for a client that left,
 // Handler panics with http.ErrAbortHandler, as net/http has it.
-func (c *Cache) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rule := bypassed(r); rule != "" {
-			c.pass(w, r, next, Result{Outcome: Bypass, Detail: rule})
-			return
+func (c *Cache) Handler(next http.Handler) *Handler { return &Handler{c, next} }
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ctx := h.cache, r.Context()
+	if rule := bypassed(r); rule != "" {
+		h.pass(w, r, Result{Outcome: Bypass, Detail: rule})
+		return
+	}
+	k := c.responseKey(r)
+	if a := c.atHand(k, time.Now()); a != nil {
+		a.Serve(w, r, trace.SpanFromContext(ctx))
+		return
+	}
+	l, res, err := c.answer(ctx, k, c.responseSource(c.originRequest(r), h.next))
+	var panicked *PanicError
+	switch {
+	case err == nil:
+		serve(w, r, l.entry, res)
+	case errors.Is(err, errUnshared):
+		h.pass(w, r, Result{Outcome: Miss})
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil,
+		errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
+		// The client is gone, or the origin breaks off. An empty 200 would be a lie.
+		panic(http.ErrAbortHandler)
+	default:
+		w.Header().Add("Cache-Status", res.CacheStatus())
+		status := http.StatusInternalServerError
+		if errors.Is(err, ErrLoadTimeout) || errors.Is(err, context.DeadlineExceeded) {
+			status = http.StatusGatewayTimeout
 		}
-		k := entryKey{kindResponse, requestName(r)}
-		if e := c.near.get(k, time.Now()); e != nil {
-			c.serve(w, r, e, c.hit(r.Context(), e))
-			return
-		}
-		l, res, err := c.answer(r.Context(), k, c.responseSource(originRequest(r), next))
-		var panicked *PanicError
-		switch {
-		case err == nil:
-			c.serve(w, r, l.entry, res)
-		case errors.Is(err, errUnshared):
-			c.pass(w, r, next, Result{Outcome: Miss})
-		case errors.Is(err, context.Canceled) && r.Context().Err() != nil,
-			errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
-			// The client is gone, or the origin breaks off. An empty 200 would be a lie.
-			panic(http.ErrAbortHandler)
-		default:
-			w.Header().Add("Cache-Status", res.CacheStatus())
-			status := http.StatusInternalServerError
-			if errors.Is(err, ErrLoadTimeout) || errors.Is(err, context.DeadlineExceeded) {
-				status = http.StatusGatewayTimeout
-			}
-			http.Error(w, http.StatusText(status), status)
-		}
-	})
+		http.Error(w, http.StatusText(status), status)
+	}
 }
 
 // pass lets next answer w itself.
-func (c *Cache) pass(w http.ResponseWriter, r *http.Request, next http.Handler, res Result) {
-	res.Cache, res.Tier = c.opts.Name, None
-	c.conclude(r.Context(), res, nil, trace.SpanContext{})
+func (h *Handler) pass(w http.ResponseWriter, r *http.Request, res Result) {
+	res.Cache, res.Tier = h.cache.opts.Name, None
+	h.cache.conclude(r.Context(), trace.SpanFromContext(r.Context()), res, nil, trace.SpanContext{})
 	w.Header().Add("Cache-Status", res.CacheStatus())
-	next.ServeHTTP(w, r)
+	h.next.ServeHTTP(w, r)
 }
 
-func (c *Cache) serve(w http.ResponseWriter, r *http.Request, e *entry, res Result) {
-	h := w.Header()
-	h["Cache-Status"] = append(h["Cache-Status"], res.CacheStatus())
+// serve writes what came of a call of the far tier or the origin.
+func serve(w http.ResponseWriter, r *http.Request, e *entry, res Result) {
+	w.Header().Add("Cache-Status", res.CacheStatus())
 	if res.Outcome == Hit {
-		setAge(h, e.created)
+		w.Header().Set("Age", seconds(res.Age))
 	}
 	e.value.(*response).write(w, r.Method)
 }
@@ -80,7 +87,7 @@ func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
 				return loaded{}, err // whether it gave up halfway, nobody knows
 			}
 			p := rec.response()
-			keep, shared := lifetime(p, c.opts.TTL)
+			keep, shared := lifetime(rec.status, rec.sent, c.opts.TTL)
 			shared = shared && p.whole() && int64(len(p.body)) <= c.opts.MaxBody
 			now := time.Now()
 			l := loaded{
@@ -129,8 +136,5 @@ func (w *recorded) response() *response {
 	if w.body.Len() > 0 && w.sent["Content-Type"] == nil {
 		w.sent.Set("Content-Type", http.DetectContentType(w.body.Bytes()))
 	}
-	for name, values := range w.sent {
-		w.sent[name] = slices.Clip(values)
-	}
-	return &response{status: w.status, header: w.sent, body: bytes.Clone(w.body.Bytes())} // the buffer may be twice as large
+	return newResponse(w.status, w.sent, bytes.Clone(w.body.Bytes())) // the buffer may be twice as large
 }

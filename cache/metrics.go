@@ -15,6 +15,7 @@ var answers = map[Outcome][]Tier{
 
 type metrics struct {
 	requests       map[Outcome]map[Tier]prometheus.Counter
+	nearHits       prometheus.Counter
 	loadOK         prometheus.Observer
 	loadError      prometheus.Observer
 	saved          prometheus.Counter
@@ -39,6 +40,8 @@ func newMetrics(name string) *metrics {
 			m.requests[outcome][tier] = requests.WithLabelValues(string(outcome), string(tier))
 		}
 	}
+
+	m.nearHits = m.requests[Hit][Near]
 
 	loads := prometheus.NewHistogramVec(histogram("cache_load_duration_seconds",
 		"Duration of loads from the origin.", m.labels, loadBuckets), []string{"result"})
@@ -113,11 +116,15 @@ func (m *metrics) unregister(r prometheus.Registerer) {
 	}
 }
 
-func (m *metrics) answered(res Result, e *entry, now time.Time) {
-	m.requests[res.Outcome][res.Tier].Inc()
+func (m *metrics) answered(res Result, e *entry) {
+	if res.Outcome == Hit && res.Tier == Near {
+		m.nearHits.Inc() // looked up once: the other series are those of slower answers
+	} else {
+		m.requests[res.Outcome][res.Tier].Inc()
+	}
 	if res.Outcome == Hit {
 		m.saved.Add(e.cost.Seconds())
-		m.age.Observe(max(now.Sub(e.created), 0).Seconds())
+		m.age.Observe(res.Age.Seconds())
 	}
 }
 

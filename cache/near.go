@@ -36,7 +36,7 @@ func newNear(bytes int64, m *metrics) *near {
 }
 
 func weigh(k entryKey, e *entry) uint32 {
-	return uint32(min(len(k.name)+e.size+entryOverhead, math.MaxUint32))
+	return uint32(min(len(k.host)+len(k.name)+e.size+entryOverhead, math.MaxUint32))
 }
 
 // get returns the fresh entry under k, or nil. A nil near holds nothing.

@@ -2,10 +2,12 @@ package cache
 
 import (
 	"context"
-	"strconv"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // Outcome says how an answer came about. Every answer has exactly one.
@@ -39,8 +41,10 @@ type Result struct {
 	Cache   string
 	Outcome Outcome
 	Tier    Tier
-	// TTL is how long the value stays fresh. Zero where nothing is kept.
+	// TTL is how long the value of a Hit stays fresh. Zero otherwise.
 	TTL time.Duration
+	// Age is how old the value of a Hit is. Zero otherwise.
+	Age time.Duration
 	// Stored tells that a Miss was kept.
 	Stored bool
 	// Detail says which rule caused a Bypass. Empty otherwise.
@@ -54,7 +58,7 @@ func (r Result) CacheStatus() string {
 	switch r.Outcome {
 	case Hit:
 		b.WriteString("; hit; ttl=")
-		b.WriteString(strconv.FormatInt(int64(r.TTL/time.Second), 10))
+		b.WriteString(seconds(r.TTL))
 		b.WriteString("; detail=")
 		b.WriteString(string(r.Tier))
 	case Miss:
@@ -74,6 +78,38 @@ func (r Result) CacheStatus() string {
 		b.WriteString(string(r.Outcome))
 	}
 	return b.String()
+}
+
+// LogAttrs says for an access line how the answer came about: cache, outcome and tier, of a Hit its age in
+// seconds, of a Bypass the detail.
+func (r Result) LogAttrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("cache", r.Cache),
+		slog.String("outcome", string(r.Outcome)),
+		slog.String("tier", string(r.Tier)),
+	}
+	if r.Outcome == Hit {
+		attrs = append(attrs, slog.Float64("age", r.Age.Seconds()))
+	}
+	if r.Detail != "" {
+		attrs = append(attrs, slog.String("detail", r.Detail))
+	}
+	return attrs
+}
+
+func (r Result) appendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue {
+	attrs = append(attrs,
+		attribute.String("cache.name", r.Cache),
+		attribute.String("cache.outcome", string(r.Outcome)),
+		attribute.String("cache.tier", string(r.Tier)),
+	)
+	if r.Outcome == Hit {
+		attrs = append(attrs, attribute.Float64("cache.age", r.Age.Seconds()))
+	}
+	if r.Detail != "" {
+		attrs = append(attrs, attribute.String("cache.detail", r.Detail))
+	}
+	return attrs
 }
 
 // forwarded is RFC 9211's word for a rule that keeps a request from the cache.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -35,34 +34,6 @@ func bypassed(r *http.Request) string {
 	return ""
 }
 
-// requestName is the name under which the response to r is kept: host, path and sorted query. GET and HEAD
-// share it.
-func requestName(r *http.Request) string {
-	name := strings.ToLower(r.Host) + r.URL.EscapedPath()
-	if r.URL.RawQuery == "" {
-		return name
-	}
-	// A query that does not parse is kept as it is: two such queries must not become one.
-	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil {
-		return name + "?" + query.Encode()
-	}
-	return name + "?" + r.URL.RawQuery
-}
-
-// originRequest is what the origin is asked to fill the cache: all of the response, whatever part or
-// condition this client sent.
-func originRequest(r *http.Request) *http.Request {
-	r = r.Clone(r.Context())
-	r.Method = http.MethodGet
-	r.Body = http.NoBody
-	for _, name := range []string{
-		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-	} {
-		delete(r.Header, name)
-	}
-	return r
-}
-
 // perRequest are fields that belong to one exchange and are never kept: connection fields (RFC 9110,
 // section 7.6.1) and those that name or time a request.
 var perRequest = []string{
@@ -72,13 +43,13 @@ var perRequest = []string{
 
 // lifetime tells how long a response may be kept, and whether others than its requester may see it. What
 // comes from another cache (Age), or counts its time by Expires alone, is not kept.
-func lifetime(p *response, ttl time.Duration) (keep time.Duration, shared bool) {
-	cc := directives(p.header)
+func lifetime(status int, h http.Header, ttl time.Duration) (keep time.Duration, shared bool) {
+	cc := directives(h)
 	switch {
 	case cc["no-store"] != nil, cc["private"] != nil, cc["no-cache"] != nil,
-		p.header["Set-Cookie"] != nil, p.header["Vary"] != nil:
+		h["Set-Cookie"] != nil, h["Vary"] != nil:
 		return 0, false
-	case p.status != http.StatusOK, p.header["Age"] != nil:
+	case status != http.StatusOK, h["Age"] != nil:
 		return 0, true
 	}
 	for _, name := range []string{"s-maxage", "max-age"} {
@@ -90,7 +61,7 @@ func lifetime(p *response, ttl time.Duration) (keep time.Duration, shared bool) 
 			return time.Duration(seconds) * time.Second, true
 		}
 	}
-	if p.header["Expires"] != nil {
+	if h["Expires"] != nil {
 		return 0, true
 	}
 	return ttl, true

@@ -35,6 +35,7 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			Name:           each.name,
 			TTL:            cfg.cacheTTL,
 			Near:           near,
+			Query:          []string{}, // no answer depends on it
 			Registerer:     t.Registry,
 			TracerProvider: t.TracerProvider,
 			Logger:         t.Logger,

@@ -13,9 +13,9 @@ func (s *server) publicHandler() http.Handler {
 	mux.Handle("GET /{$}", page())
 	mux.Handle("GET /assets/{name}", assets())
 	mux.HandleFunc("GET /health", s.health.public)
-	mux.Handle("GET /slow", canonical(s.caches.slow.Handler(slow(s.cfg.slowDelay, s.instance()))))
-	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile(canonical(s.caches.tiles.Handler(tileImage()))))
-	mux.Handle("GET /stats/{z}/{x}/{y}", validTile(s.tileStats()))
+	mux.Handle("GET /slow", s.caches.slow.Handler(slow(s.cfg.slowDelay, s.instance())))
+	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile{s.caches.tiles.Handler(tileImage())})
+	mux.Handle("GET /stats/{z}/{x}/{y}", s.tileStats())
 
 	// From the outside in. Telemetry wraps the router itself: the route that the router finds is on the
 	// request that telemetry made. Draining stands outside, so that every answer says it.
@@ -35,20 +35,6 @@ func (s *server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
-}
-
-// canonical lets a path have one spelling and no query, neither of which changes these answers: each would
-// be a key of its own, and a client could have as many as it likes.
-func canonical(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RawPath != "" || r.URL.RawQuery != "" {
-			plain, u := *r, *r.URL
-			u.RawPath, u.RawQuery = "", ""
-			plain.URL = &u
-			r = &plain
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

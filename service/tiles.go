@@ -6,6 +6,8 @@ import (
 	"image/png"
 	"net/http"
 	"strconv"
+
+	"vitrine/cache"
 )
 
 // maxZoom is the deepest level: below it neighbouring pixels are too near for float64. It is a leaf level.
@@ -39,15 +41,16 @@ func tileFrom(r *http.Request) (t tile, status int, err error) {
 	return t, 0, nil
 }
 
-// validTile answers paths that name no tile, before they reach a cache, and hands on those that do.
-func validTile(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, status, err := tileFrom(r); err != nil {
-			problem(w, status, err.Error())
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// validTile answers paths that name no tile, before they reach a cache. For those the cache has no answer at
+// hand.
+type validTile struct{ *cache.Handler }
+
+func (v validTile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, status, err := tileFrom(r); err != nil {
+		problem(w, status, err.Error())
+		return
+	}
+	v.Handler.ServeHTTP(w, r)
 }
 
 // tileImage computes GET /tiles/{z}/{x}/{y}: a PNG of 256 × 256 pixels.

@@ -1,0 +1,78 @@
+package cache
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Answer is one that is at hand, and needs no handler.
+type Answer = interface {
+	// Serve writes the answer to r, counts it and describes it on span. It returns the status and how many
+	// bytes of the body w took.
+	Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64)
+	// LogAttrs says how the answer came about.
+	LogAttrs() []slog.Attr
+}
+
+// AtHand returns the answer to r that the near tier has, or nil. Whoever serves it need not call
+// ServeHTTP, nor prepare for what a handler may do.
+func (h *Handler) AtHand(r *http.Request) Answer {
+	if bypassed(r) != "" {
+		return nil
+	}
+	if a := h.cache.atHand(h.cache.responseKey(r), time.Now()); a != nil {
+		return a
+	}
+	return nil // and not a nil *nearAnswer
+}
+
+// nearAnswer is an entry of the near tier as it is within one second: with the next its Age and
+// Cache-Status are others. All requests of that second share it.
+type nearAnswer struct {
+	cache    *Cache
+	entry    *entry
+	response *response
+	result   Result   // in whole seconds
+	age      []string // the field Age (RFC 9111, section 5.1)
+	status   []string // Cache-Status
+}
+
+func (c *Cache) atHand(k entryKey, now time.Time) *nearAnswer {
+	e := c.near.get(k, now)
+	if e == nil {
+		return nil
+	}
+	p := e.value.(*response)
+	age, ttl := e.age(now).Truncate(time.Second), e.expires.Sub(now).Truncate(time.Second)
+	if a := p.recent.Load(); a != nil && a.entry == e && a.result.Age == age && a.result.TTL == ttl {
+		return a
+	}
+	res := Result{Cache: c.opts.Name, Outcome: Hit, Tier: Near, TTL: ttl, Age: age}
+	a := &nearAnswer{
+		cache: c, entry: e, response: p, result: res,
+		age: []string{seconds(age)}, status: []string{res.CacheStatus()},
+	}
+	p.recent.Store(a)
+	return a
+}
+
+func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64) {
+	a.cache.conclude(r.Context(), span, a.result, a.entry, trace.SpanContext{})
+	h := w.Header()
+	h["Age"] = a.age
+	if own := h["Cache-Status"]; len(own) == 0 {
+		h["Cache-Status"] = a.status
+	} else {
+		h["Cache-Status"] = append(own, a.status...)
+	}
+	return a.response.status, a.response.write(w, r.Method)
+}
+
+func (a *nearAnswer) LogAttrs() []slog.Attr { return a.result.LogAttrs() }
+
+// seconds is d in whole seconds.
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// responseKey is the key of the response to r: host, path and query. GET and HEAD share it.
+func (c *Cache) responseKey(r *http.Request) entryKey {
+	k := entryKey{kind: kindResponse, host: strings.ToLower(r.Host), name: pathOf(r.URL)}
+	if query := c.queryOf(r.URL); query != "" {
+		k.name += "?" + query
+	}
+	return k
+}
+
+// originRequest is what the origin is asked to fill the cache: all of the response, whatever part or
+// condition this client sent, and of the URL only what is part of the key.
+func (c *Cache) originRequest(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	r.Method = http.MethodGet
+	r.Body = http.NoBody
+	r.URL.RawQuery = c.queryOf(r.URL)
+	if r.URL.RawPath != "" {
+		r.URL.RawPath = pathOf(r.URL)
+	}
+	for _, name := range []string{
+		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	} {
+		delete(r.Header, name)
+	}
+	return r
+}
+
+// queryOf is the query that counts, sorted by name.
+func (c *Cache) queryOf(u *url.URL) string {
+	if u.RawQuery == "" || c.opts.Query != nil && len(c.opts.Query) == 0 {
+		return ""
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if c.opts.Query != nil {
+		for name := range query {
+			if !slices.Contains(c.opts.Query, name) {
+				delete(query, name)
+			}
+		}
+	} else if err != nil {
+		return u.RawQuery // two queries that do not parse must not become one
+	}
+	return query.Encode()
+}
+
+// pathOf is the path in one spelling: unreserved characters are not escaped, and others with capital
+// digits (RFC 3986, section 6.2.2). An escaped slash stays one.
+func pathOf(u *url.URL) string {
+	path := u.EscapedPath()
+	if u.RawPath == "" {
+		return path
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] != '%' || i+2 >= len(path) {
+			b.WriteByte(path[i])
+			continue
+		}
+		escaped := path[i : i+3]
+		i += 2
+		plain, err := url.PathUnescape(escaped)
+		if err == nil && unreserved(plain[0]) {
+			b.WriteString(plain)
+		} else {
+			b.WriteString(strings.ToUpper(escaped))
+		}
+	}
+	return b.String()
+}
+
+// unreserved are letters, digits and four marks (RFC 3986, section 2.3).
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
+}

@@ -52,17 +52,12 @@ func (c caches) close(ctx context.Context) error {
 }
 
 // annotate adds to the access line how the cache answered.
-func annotate(ctx context.Context) (context.Context, func() []slog.Attr) {
+func annotate(ctx context.Context) (context.Context, telemetry.Note) {
 	ctx, recorder := cache.WithRecorder(ctx)
-	return ctx, func() []slog.Attr {
-		result, ok := recorder.Result()
-		if !ok {
-			return nil
+	return ctx, func() (attrs []slog.Attr, routine bool) {
+		if result, ok := recorder.Result(); ok {
+			return result.LogAttrs(), result.Outcome == cache.Hit
 		}
-		return []slog.Attr{
-			slog.String("cache", result.Cache),
-			slog.String("outcome", string(result.Outcome)),
-			slog.String("tier", string(result.Tier)),
-		}
+		return nil, false
 	}
 }

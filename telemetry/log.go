@@ -36,11 +36,16 @@ func (f *Format) UnmarshalText(text []byte) error {
 	return fmt.Errorf("allowed are auto, text, json")
 }
 
+// text tells whether records to w are text, and whether a terminal shows them.
+func (f Format) text(w io.Writer) (text, terminal bool) {
+	file, ok := w.(*os.File)
+	terminal = ok && term.IsTerminal(int(file.Fd()))
+	return f == FormatText || f == FormatAuto && terminal, terminal
+}
+
 // newLogHandler writes records of level and above to w. NO_COLOR (https://no-color.org) turns colour off.
 func newLogHandler(w io.Writer, format Format, level slog.Leveler) slog.Handler {
-	file, ok := w.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd()))
-	if format == FormatText || format == FormatAuto && terminal {
+	if text, terminal := format.text(w); text {
 		return newTraceHandler(tint.NewTextHandler(w, &tint.Options{
 			Level:      level,
 			TimeFormat: time.TimeOnly,

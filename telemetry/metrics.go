@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.opentelemetry.io/otel/trace"
 )
 
 func newRegistry() *prometheus.Registry {
@@ -37,8 +36,8 @@ type promLog struct{ t *Telemetry }
 func (l promLog) Println(v ...any) { l.t.Logger.Error("metrics", "error", fmt.Sprint(v...)) }
 
 // seconds are the classic bucket bounds for durations: the advice of OpenTelemetry's HTTP conventions, and
-// two lower ones, because an answer from a cache takes less than 5 ms.
-var seconds = []float64{.001, .0025, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
+// lower ones, because an answer from a cache takes microseconds.
+var seconds = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 
 // durations describes a histogram of seconds with classic and native buckets.
 func durations(name, help string) prometheus.HistogramOpts {
@@ -48,16 +47,4 @@ func durations(name, help string) prometheus.HistogramOpts {
 		NativeHistogramMaxBucketNumber:  100,
 		NativeHistogramMinResetDuration: time.Hour,
 	}
-}
-
-// observe records d with the span as its exemplar if the span is sampled: only then a trace is there to
-// be found, and an exemplar costs more than the observation itself.
-func observe(o prometheus.Observer, d time.Duration, sc trace.SpanContext) {
-	if e, ok := o.(prometheus.ExemplarObserver); ok && sc.IsSampled() {
-		e.ObserveWithExemplar(d.Seconds(), prometheus.Labels{
-			"trace_id": sc.TraceID().String(), "span_id": sc.SpanID().String(),
-		})
-		return
-	}
-	o.Observe(d.Seconds())
 }

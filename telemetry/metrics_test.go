@@ -71,8 +71,8 @@ func TestExemplarOnlyOfSampled(t *testing.T) {
 func TestBuckets(t *testing.T) {
 	tel, _ := measured(t, nil)
 	h := metric(t, tel.Registry, duration, nil).GetHistogram()
-	if n := len(h.GetBucket()); n < 10 || h.GetBucket()[0].GetUpperBound() != .001 {
-		t.Errorf("%d classic buckets from %v, want those from 1 ms on", n, h.GetBucket()[0].GetUpperBound())
+	if n := len(h.GetBucket()); n < 10 || h.GetBucket()[0].GetUpperBound() != .00005 {
+		t.Errorf("%d classic buckets from %v, want those from 50 µs on", n, h.GetBucket()[0].GetUpperBound())
 	}
 	if h.Schema == nil || len(h.GetPositiveSpan()) == 0 || h.GetSampleSum() <= 0 || h.GetSampleSum() > 600 {
 		t.Errorf("no native buckets, or not of seconds: %v", h)

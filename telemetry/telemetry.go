@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/propagators/autoprop"
@@ -35,6 +37,16 @@ type Options struct {
 	LogFormat Format
 	// LogLevel is the lowest level written at the start; Telemetry.Level changes it later.
 	LogLevel slog.Level
+	// RoutineLines is how many access lines of routine answers, such as hits, a JSON log has in a second. Of
+	// those beyond it has one in 100, which says so as sample_rate. Zero means 100, a negative number all.
+	// Text has all in any case, and so have failures (status 400 and above) and slow requests.
+	RoutineLines int
+	// SlowRequest is the duration from which on a request has its line in any case. Zero means 1 s.
+	SlowRequest time.Duration
+	// LogQuery writes the query of a URL into the access line. The zero value does not: it may be secret.
+	LogQuery bool
+	// LogClient is whose address the access line has. The zero value is ClientNone.
+	LogClient ClientAddress
 }
 
 // Telemetry holds what a service needs to be observed. Its fields are passed on to whoever emits
@@ -53,9 +65,16 @@ type Telemetry struct {
 	// Instance is the service.instance.id in use.
 	Instance string
 
-	tracez   *zpages.SpanProcessor
-	server   *serverMetrics
-	shutdown func(context.Context) error
+	tracez      *zpages.SpanProcessor
+	tracer      trace.Tracer
+	startServer []trace.SpanStartOption
+	server      *serverMetrics
+	handRoutes  table[handKey, *handRoute]
+	singles     singles
+	attributes  sync.Pool // of *[]attribute.KeyValue
+	lines       *accessLog
+	logs        logCounts
+	shutdown    func(context.Context) error
 }
 
 // Setup starts the three signals. Its errors name the OTEL_* variable or the exporter that is wrong; an
@@ -76,12 +95,17 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 		o.Logs = os.Stderr
 	}
 	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level))
+	text, _ := o.LogFormat.text(o.Logs)
+	t.lines = newAccessLog(o, text)
+	t.logs = newLogCounts(t.Registry)
 	t.reportErrors() // before whatever may have one
 	t.Propagator = autoprop.NewTextMapPropagator()
 	t.server = newServerMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)
 	}
+	t.tracer = t.TracerProvider.Tracer("vitrine/telemetry")
+	t.startServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 	return t, nil
 }
 

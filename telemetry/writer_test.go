@@ -141,9 +141,9 @@ func TestEarlyHints(t *testing.T) {
 func TestAnnotate(t *testing.T) {
 	type key struct{}
 	tel, logs := setup(t, nil, telemetry.Options{})
-	annotate := func(ctx context.Context) (context.Context, func() []slog.Attr) {
+	annotate := func(ctx context.Context) (context.Context, telemetry.Note) {
 		said := new(string)
-		return context.WithValue(ctx, key{}, said), func() []slog.Attr { return []slog.Attr{slog.String("said", *said)} }
+		return context.WithValue(ctx, key{}, said), func() ([]slog.Attr, bool) { return []slog.Attr{slog.String("said", *said)}, false }
 	}
 	h := tel.Server(route("GET /{word}", func(_ http.ResponseWriter, r *http.Request) {
 		*r.Context().Value(key{}).(*string) = r.PathValue("word")

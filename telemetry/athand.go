@@ -1,0 +1,110 @@
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// AtHand is a handler that may have an answer at hand, such as one of package cache.
+type AtHand interface {
+	http.Handler
+	// AtHand returns the answer to r, or nil: then ServeHTTP gives it.
+	AtHand(r *http.Request) Answer
+}
+
+// Answer is one that is at hand, to a GET or HEAD.
+type Answer = interface {
+	// Serve writes the answer to r, and says on span, which r's context does not know, what is to be said.
+	// It returns the status and the bytes written of the body.
+	Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64)
+	// LogAttrs are those of the access line.
+	LogAttrs() []slog.Attr
+}
+
+// atHand asks the handler that mux would call for an answer, and returns it with the handler's pattern.
+// What stands around that handler hides it, and so is never left out.
+func atHand(mux *http.ServeMux, r *http.Request) (Answer, string) {
+	if mux == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, ""
+	}
+	h, pattern := mux.Handler(r)
+	if h, ok := h.(AtHand); ok {
+		return h.AtHand(r), pattern
+	}
+	return nil, ""
+}
+
+// handRoute is what is known beforehand of the answers at hand to a method on a pattern.
+type handRoute struct {
+	span  string
+	route string
+	ok    *series // of status 200
+}
+
+type handKey struct{ method, pattern string }
+
+func (t *Telemetry) handRoute(method, pattern string) *handRoute {
+	return t.handRoutes.get(handKey{method, pattern}, func(k handKey) *handRoute {
+		route := pathOf(k.pattern)
+		return &handRoute{spanName(k.method, route), route, t.server.series(k.method, route, http.StatusOK)}
+	})
+}
+
+// serveAtHand says of an answer what otelhttp and observed say of others. It needs no watch over the
+// ResponseWriter and no request of its own, because no handler runs; and a span that nobody records is
+// told nothing.
+func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer, pattern string, start time.Time) {
+	known := t.handRoute(r.Method, pattern)
+	ctx := t.Propagator.Extract(r.Context(), carrier{propagation.HeaderCarrier(r.Header)})
+	ctx, span := t.tracer.Start(ctx, known.span, t.startServer...)
+	defer span.End()
+	sc := span.SpanContext()
+	if sc.IsValid() {
+		w.Header()["Traceresponse"] = t.traceresponse(sc)
+	}
+	status, bytes := a.Serve(w, r, span)
+	end := time.Now()
+	if span.IsRecording() {
+		attrs, _ := t.attributes.Get().(*[]attribute.KeyValue) // the span copies them
+		if attrs == nil {
+			attrs = new([]attribute.KeyValue)
+		}
+		*attrs = appendServerAttributes((*attrs)[:0], r, known.route, status, bytes)
+		span.SetAttributes(*attrs...)
+		t.attributes.Put(attrs)
+	}
+	s := known.ok
+	if status != http.StatusOK {
+		s = t.server.series(r.Method, known.route, status)
+	}
+	s.observe(end.Sub(start), sc)
+	t.access(ctx, r, exchange{known.route, status, bytes, end.Sub(start), end}, true, a.LogAttrs)
+}
+
+// carrier reads what propagators ask of a header, which they spell in small letters, without an allocation
+// for the fields of W3C Trace Context and Baggage.
+type carrier struct{ propagation.HeaderCarrier }
+
+func (c carrier) Get(name string) string {
+	if values := c.Values(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func (c carrier) Values(name string) []string {
+	switch name {
+	case "traceparent":
+		return c.HeaderCarrier["Traceparent"]
+	case "tracestate":
+		return c.HeaderCarrier["Tracestate"]
+	case "baggage":
+		return c.HeaderCarrier["Baggage"]
+	}
+	return c.HeaderCarrier.Values(name)
+}

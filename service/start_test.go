@@ -16,6 +16,12 @@ import (
 
 // TestMain hides what the environment says to the program.
 func TestMain(m *testing.M) {
+	if name := os.Getenv("BENCH_VARIANT"); name != "" {
+		if err := serveVariant(name); err != nil {
+			panic(err)
+		}
+		return
+	}
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "OTEL_") || strings.HasPrefix(name, "VITRINE_") {
@@ -45,7 +51,7 @@ func environ(env map[string]string) func(string) string {
 }
 
 // start runs the program under env until the test ends, or until stop.
-func start(t *testing.T, env map[string]string) *program {
+func start(t testing.TB, env map[string]string) *program {
 	t.Helper()
 	cfg, err := configFrom(environ(env))
 	if err != nil {
@@ -71,7 +77,7 @@ func start(t *testing.T, env map[string]string) *program {
 }
 
 // stop ends the program, whose end must be orderly. What it logged is whole then.
-func (p *program) stop(t *testing.T) {
+func (p *program) stop(t testing.TB) {
 	t.Helper()
 	p.cancel()
 	select {
@@ -91,7 +97,7 @@ type answer struct {
 }
 
 // ask sends one request on a connection of its own, so that no idle one holds up a shutdown.
-func ask(t *testing.T, method, url string, header ...string) answer {
+func ask(t testing.TB, method, url string, header ...string) answer {
 	t.Helper()
 	a, err := try(t, method, url, header...)
 	if err != nil {
@@ -100,13 +106,13 @@ func ask(t *testing.T, method, url string, header ...string) answer {
 	return a
 }
 
-func get(t *testing.T, url string, header ...string) answer {
+func get(t testing.TB, url string, header ...string) answer {
 	t.Helper()
 	return ask(t, http.MethodGet, url, header...)
 }
 
 // try is ask for goroutines of a test and for requests that may fail. header is names and values in turn.
-func try(t *testing.T, method, url string, header ...string) (answer, error) {
+func try(t testing.TB, method, url string, header ...string) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)

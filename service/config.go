@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -30,6 +31,10 @@ type config struct {
 	upstreamURL     string // empty: this process
 	logLevel        slog.Level
 	logFormat       telemetry.Format
+	logHits         int // lines a second; -1: all
+	logSlow         time.Duration
+	logQuery        bool
+	logClient       telemetry.ClientAddress
 	drainDelay      time.Duration
 	shutdownTimeout time.Duration
 }
@@ -76,6 +81,30 @@ var variables = []variable{
 		}},
 	{"VITRINE_LOG_FORMAT", "auto", "auto, text or json", "how it is logged; auto is text on a terminal, else JSON",
 		func(c *config, v string) error { return c.logFormat.UnmarshalText([]byte(v)) }},
+	{"VITRINE_LOG_HITS", "100", "all, or a number of 1 or more", "how many hits a second have a line in JSON; of those beyond, one in 100 has",
+		func(c *config, v string) (err error) {
+			if v == "all" {
+				c.logHits = -1
+				return nil
+			}
+			c.logHits, err = strconv.Atoi(v)
+			if err == nil && c.logHits < 1 {
+				err = errNotAllowed
+			}
+			return err
+		}},
+	{"VITRINE_LOG_SLOW", "1s", "a duration above 0s, such as 1s", "from how long on a hit is logged in any case",
+		func(c *config, v string) error {
+			err := setDuration(&c.logSlow, v)
+			if err == nil && c.logSlow == 0 {
+				err = errNotAllowed
+			}
+			return err
+		}},
+	{"VITRINE_LOG_QUERY", "false", "true or false", "whether a request's query is logged; it may be secret",
+		func(c *config, v string) error { c.logQuery = v == "true"; return oneOf(v, "true", "false") }},
+	{"VITRINE_LOG_CLIENT", "none", "none, peer or forwarded", "whose address is logged: nobody's, the connection's, or what the nearest proxy says",
+		func(c *config, v string) error { return c.logClient.UnmarshalText([]byte(v)) }},
 	{"VITRINE_DRAIN_DELAY", "0s", "a duration of 0s or more, such as 5s", "how long to go on serving after a SIGTERM, not ready any more",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v) }},
 	{"VITRINE_SHUTDOWN_TIMEOUT", "20s", "a duration of 0s or more, such as 20s", "how long requests and flushes may take after that",

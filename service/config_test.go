@@ -28,7 +28,8 @@ func TestConfigDefaults(t *testing.T) {
 	c, err := configFrom(env())
 	want := config{
 		addr: ":8080", opsAddr: ":8081", cache: "memory", cacheBytes: 64 << 20, cacheTTL: time.Minute,
-		slowDelay: 2 * time.Second, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto, shutdownTimeout: 20 * time.Second,
+		slowDelay: 2 * time.Second, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
+		logHits: 100, logSlow: time.Second, shutdownTimeout: 20 * time.Second,
 	}
 	if err != nil || c != want {
 		t.Errorf("%+v, %v; want\n%+v", c, err, want)
@@ -79,6 +80,22 @@ var values = []struct {
 		map[string]string{"debug": "DEBUG", "info": "INFO", "warn": "WARN", "error": "ERROR"},
 		[]string{"INFO", "trace", "0", "info+1"},
 		func(c config) any { return c.logLevel }},
+	{"VITRINE_LOG_HITS",
+		map[string]string{"all": "-1", "1": "1", "5000": "5000"},
+		[]string{"0", "-1", "some", "1.5", "All"},
+		func(c config) any { return c.logHits }},
+	{"VITRINE_LOG_SLOW",
+		map[string]string{"1ms": "1ms", "2m": "2m0s"},
+		[]string{"0s", "-1s", "1", "slow"},
+		func(c config) any { return c.logSlow }},
+	{"VITRINE_LOG_QUERY",
+		map[string]string{"true": "true", "false": "false"},
+		[]string{"yes", "1", "True"},
+		func(c config) any { return c.logQuery }},
+	{"VITRINE_LOG_CLIENT",
+		map[string]string{"none": "0", "peer": "1", "forwarded": "2"},
+		[]string{"all", "Peer", "0"},
+		func(c config) any { return c.logClient }},
 	{"VITRINE_LOG_FORMAT",
 		map[string]string{"auto": "0", "text": "1", "json": "2"},
 		[]string{"JSON", "logfmt"},

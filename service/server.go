@@ -61,6 +61,7 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 
 	s.telemetry, err = telemetry.Setup(ctx, telemetry.Options{
 		Service: "vitrine", Version: version(), Logs: logs, LogFormat: cfg.logFormat, LogLevel: cfg.logLevel,
+		RoutineLines: cfg.logHits, SlowRequest: cfg.logSlow, LogQuery: cfg.logQuery, LogClient: cfg.logClient,
 	})
 	if err != nil {
 		return nil, usageError{err} // it names the OTEL_ variable

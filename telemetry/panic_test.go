@@ -87,6 +87,10 @@ func TestPanic(t *testing.T) {
 				t.Errorf("the span's http.response.status_code is %q, want %d", got, test.status)
 			}
 
+			counted := metric(t, x.tel.Registry, "http_server_panics_total", nil).GetCounter().GetValue()
+			if (counted == 1) != test.logged || counted > 1 {
+				t.Errorf("%v panics counted, want one: %t", counted, test.logged)
+			}
 			if !test.logged {
 				if n := len(x.logs.Records(t, "panic")); n != 0 {
 					t.Errorf("%d lines of a panic, want none", n)
@@ -95,8 +99,11 @@ func TestPanic(t *testing.T) {
 			}
 			line := x.logs.Record(t, "panic")
 			stack, _ := line["stack"].(string)
-			if line["level"] != "ERROR" || !strings.Contains(stack, "panic_test.go") || !strings.Contains(fmt.Sprint(line["panic"]), "boom") {
-				t.Errorf("want an error that says what and where: %v", line)
+			if line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["panic"]), "boom") {
+				t.Errorf("want an error that says what: %v", line)
+			}
+			if !strings.HasPrefix(stack, "vitrine/telemetry_test.TestPanic.func") || strings.Contains(stack, "runtime.") || strings.Contains(stack, "ServeMux") || strings.Contains(stack, "otelhttp") {
+				t.Errorf("want a stack from the handler to the router:\n%s", stack)
 			}
 			if line["trace_id"] != x.span.SpanContext().TraceID().String() {
 				t.Errorf("the line's trace is %v, the span's %s", line["trace_id"], x.span.SpanContext().TraceID())

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -104,7 +103,7 @@ func (t *Telemetry) serve(next http.Handler, w http.ResponseWriter, r *http.Requ
 		if p != http.ErrAbortHandler {
 			span.SetStatus(codes.Error, "panic")
 			t.server.panics.Inc()
-			t.Logger.ErrorContext(r.Context(), "panic", "panic", p, "stack", string(debug.Stack()))
+			t.Logger.ErrorContext(r.Context(), "panic", "panic", p, "stack", panicStack())
 			if !a.begun {
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 				return

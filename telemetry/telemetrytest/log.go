@@ -29,6 +29,9 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
+// Lines counts them.
+func (l *Log) Lines() int { return strings.Count(l.String(), "\n") }
+
 // Records are the lines of a JSON log that have the message.
 func (l *Log) Records(t testing.TB, message string) (all []map[string]any) {
 	t.Helper()

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,52 +113,6 @@ func TestReplicasShareRedis(t *testing.T) {
 	}
 }
 
-// TestSignalsAgree: Cache-Status, access line and metric tell the same of every answer.
-func TestSignalsAgree(t *testing.T) {
-	t.Parallel()
-	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "50ms"})
-	var mu sync.Mutex
-	byTrace := map[string]string{} // what Cache-Status says, by trace
-	ask := func(method string, header ...string) {
-		a, err := try(t, method, p.url+"/slow", header...)
-		if err != nil || a.StatusCode != http.StatusOK {
-			t.Errorf("%v, %v", a, err)
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		byTrace[strings.Split(a.Header.Get("Traceresponse"), "-")[1]] = spelled(a.Header.Get("Cache-Status"))
-	}
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() { ask(http.MethodGet) })
-	}
-	group.Wait()
-	ask(http.MethodHead)
-	ask(http.MethodGet, "Cache-Control", "no-store")
-	ask(http.MethodGet, "Authorization", "Bearer of tidings")
-
-	counted := counts(get(t, p.opsURL+"/metrics").body)
-	p.stop(t)
-	said, logged := map[string]int{}, map[string]int{}
-	for _, s := range byTrace {
-		said[s]++
-	}
-	for _, line := range p.logs.Records(t, "request") {
-		words := fmt.Sprint(line["outcome"], " ", line["tier"])
-		logged[words]++
-		if id := fmt.Sprint(line["trace_id"]); byTrace[id] != words || line["cache"] != "slow" || line["route"] != "/slow" {
-			t.Errorf("the answer of trace %s said %q, its access line is %v", id, byTrace[id], line)
-		}
-	}
-	if !maps.Equal(said, logged) || !maps.Equal(said, counted) {
-		t.Errorf("Cache-Status says %v, the log %v, the metric %v", said, logged, counted)
-	}
-	if said["miss none"] != 1 || said["hit near"] < 1 || said["bypass none"] != 2 {
-		t.Errorf("%v, want one miss, hits, and two that went past", said)
-	}
-}
-
 // spelled is outcome and tier, of how Cache-Status (RFC 9211) spells them.
 func spelled(status string) string {
 	switch {
@@ -174,18 +126,6 @@ func spelled(status string) string {
 		return "miss none"
 	}
 	return status
-}
-
-// counts are the answers of the cache slow that the exposition has, by outcome and tier, without zeros.
-func counts(exposition string) map[string]int {
-	n := map[string]int{}
-	sample := regexp.MustCompile(`(?m)^cache_requests_total\{cache="slow",outcome="(\w+)",tier="(\w+)"\} (\d+)$`)
-	for _, m := range sample.FindAllStringSubmatch(exposition, -1) {
-		if v, err := strconv.Atoi(m[3]); err == nil && v > 0 {
-			n[m[1]+" "+m[2]] = v
-		}
-	}
-	return n
 }
 
 // TestOneSpelling: neither the path's spelling nor a query makes another key of the same answer.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"vitrine/telemetry/telemetrytest"
 )
 
@@ -88,6 +90,28 @@ func (p *program) stop(t testing.TB) {
 	case <-time.After(patience):
 		t.Error("the program does not end")
 	}
+}
+
+// family is the metric of that name.
+func (p *program) family(t testing.TB, name string) *dto.MetricFamily {
+	t.Helper()
+	families, err := p.telemetry.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return nil
+}
+
+// value is that of a gauge without labels.
+func (p *program) value(t testing.TB, name string) float64 {
+	t.Helper()
+	return p.family(t, name).GetMetric()[0].GetGauge().GetValue()
 }
 
 // answer is a response with its body read.

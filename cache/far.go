@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // farTier is a Store as the cache uses it: entries in envelopes, a deadline for each call, and errors that
@@ -21,41 +21,18 @@ type farTier struct {
 	logger  *slog.Logger
 	down    atomic.Bool // so that an outage is logged once, not with every call
 
-	duration *prometheus.HistogramVec
-	label    string
+	metrics *storeMetrics
+	label   string
 }
-
-// Results of a call in cache_store_duration_seconds.
-const (
-	resultOK      = "ok"
-	resultMiss    = "miss"
-	resultError   = "error"
-	resultCorrupt = "corrupt" // it did not decode, and counts as a miss
-)
 
 func newFarTier(store Store, o Options) (*farTier, error) {
 	f := &farTier{store: store, name: o.Name, timeout: o.StoreTimeout, logger: o.Logger, label: "far"}
 	if named, ok := store.(interface{ Name() string }); ok {
 		f.label = named.Name()
 	}
-	f.duration = prometheus.NewHistogramVec(histogram("cache_store_duration_seconds",
-		"Duration of calls of the far tier, seen from this process.", nil, storeBuckets), []string{"store", "op", "result"})
-	if o.Registerer != nil {
-		// All caches of a registerer share it: its labels name the store, not the cache.
-		err := o.Registerer.Register(f.duration)
-		var already prometheus.AlreadyRegisteredError
-		if errors.As(err, &already) {
-			f.duration = already.ExistingCollector.(*prometheus.HistogramVec)
-		} else if err != nil {
-			return nil, fmt.Errorf("cache: metrics of store %q: %w", f.label, err)
-		}
-	}
-	for op, results := range map[string][]string{
-		"get": {resultOK, resultMiss, resultError, resultCorrupt}, "set": {resultOK, resultError},
-	} {
-		for _, result := range results {
-			f.duration.WithLabelValues(f.label, op, result)
-		}
+	var err error
+	if f.metrics, err = newStoreMetrics(o.Registerer, f.label); err != nil {
+		return nil, fmt.Errorf("cache: metrics of store %q: %w", f.label, err)
 	}
 	return f, nil
 }
@@ -145,7 +122,7 @@ func (f *farTier) put(ctx context.Context, key string, value []byte, ttl time.Du
 }
 
 func (f *farTier) called(ctx context.Context, op, result string, start time.Time, err error) {
-	f.duration.WithLabelValues(f.label, op, result).Observe(time.Since(start).Seconds())
+	f.metrics.called(op, result, time.Since(start), trace.SpanContextFromContext(ctx))
 	switch down := err != nil; {
 	case down && f.down.CompareAndSwap(false, true):
 		f.logger.WarnContext(ctx, "far tier failed, going on without it", "cache", f.name, "store", f.label, "op", op, "error", err)

@@ -133,13 +133,18 @@ func (m *metrics) loaded(d time.Duration, err error, sc trace.SpanContext) {
 	if err != nil {
 		o = m.loadError
 	}
-	if sc.IsSampled() {
-		o.(prometheus.ExemplarObserver).ObserveWithExemplar(d.Seconds(), prometheus.Labels{
-			"trace_id": sc.TraceID().String(), "span_id": sc.SpanID().String(),
-		})
+	observe(o, d, sc)
+}
+
+// observe records d, with the span as its exemplar if it is sampled: only then is there a trace to be found.
+func observe(o prometheus.Observer, d time.Duration, sc trace.SpanContext) {
+	if !sc.IsSampled() {
+		o.Observe(d.Seconds())
 		return
 	}
-	o.Observe(d.Seconds())
+	o.(prometheus.ExemplarObserver).ObserveWithExemplar(d.Seconds(), prometheus.Labels{
+		"trace_id": sc.TraceID().String(), "span_id": sc.SpanID().String(),
+	})
 }
 
 // Classic bucket bounds in seconds; the native buckets are finer.

@@ -86,10 +86,10 @@ func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
 			if err := context.Cause(ctx); err != nil {
 				return loaded{}, err // whether it gave up halfway, nobody knows
 			}
-			p := rec.response()
+			now := time.Now()
+			p := rec.response(now)
 			keep, shared := lifetime(rec.status, rec.sent, c.opts.TTL)
 			shared = shared && p.whole() && int64(len(p.body)) <= c.opts.MaxBody
-			now := time.Now()
 			l := loaded{
 				entry:    &entry{value: p, size: p.size(), created: now, expires: now.Add(keep)},
 				unshared: !shared,
@@ -128,8 +128,13 @@ func (w *recorded) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-func (w *recorded) response() *response {
+// response is what was recorded. It has a Date, as whatever is kept must (RFC 9110, section 6.6.1): from
+// Date and Age a client knows when the answer was made.
+func (w *recorded) response(now time.Time) *response {
 	w.WriteHeader(http.StatusOK)
+	if w.sent["Date"] == nil {
+		w.sent.Set("Date", now.UTC().Format(http.TimeFormat))
+	}
 	for _, name := range perRequest {
 		w.sent.Del(name)
 	}

@@ -199,11 +199,25 @@ func TestHandlerKeepsNothingOfOneExchange(t *testing.T) {
 	do(h, "GET", "/")
 	for name := range do(h, "GET", "/").Header() {
 		switch name {
-		case "Age", "Cache-Status", "Content-Length", "Content-Type":
+		case "Age", "Cache-Status", "Content-Length", "Content-Type", "Date":
 		default:
 			t.Errorf("a hit carries %s", name)
 		}
 	}
+}
+
+// TestHandlerDate: a hit has the Date of when it was made, so that Age counts from there (RFC 9111, section 4.2.3).
+func TestHandlerDate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newCache(t, nil, cache.Options{TTL: time.Hour}).Handler(new(origin))
+		made := time.Now().UTC().Format(http.TimeFormat)
+		for _, after := range []time.Duration{0, 10 * time.Minute} {
+			time.Sleep(after)
+			if w := do(h, "GET", "/"); w.Header().Get("Date") != made {
+				t.Errorf("Date %s after %v, want %s", w.Header().Get("Date"), after, made)
+			}
+		}
+	})
 }
 
 func TestHandlerFillsWithWholeAnswers(t *testing.T) {

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -9,7 +10,7 @@ import (
 // serverMetrics are those of the requests that a server answers.
 type serverMetrics struct {
 	duration *prometheus.HistogramVec
-	active   prometheus.Gauge
+	active   atomic.Int64
 	panics   prometheus.Counter
 
 	known table[seriesKey, *series]
@@ -26,14 +27,14 @@ func newServerMetrics(r prometheus.Registerer) *serverMetrics {
 		duration: prometheus.NewHistogramVec(
 			durations("http_server_request_duration_seconds", "Duration of HTTP server requests."),
 			[]string{"http_request_method", "http_route", "http_response_status_code"}),
-		active: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "http_server_active_requests", Help: "HTTP server requests that are being answered.",
-		}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "http_server_panics_total", Help: "Handlers that panicked, http.ErrAbortHandler apart.",
 		}),
 	}
-	r.MustRegister(m.duration, m.active, m.panics)
+	active := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "http_server_active_requests", Help: "HTTP server requests that are being answered.",
+	}, func() float64 { return float64(m.active.Load()) })
+	r.MustRegister(m.duration, active, m.panics)
 	return m
 }
 

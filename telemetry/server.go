@@ -31,8 +31,8 @@ func (t *Telemetry) Server(next http.Handler, annotate Annotate) http.Handler {
 	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		t.server.active.Inc()
-		defer t.server.active.Dec()
+		t.server.active.Add(1)
+		defer t.server.active.Add(-1)
 		if a, pattern := atHand(mux, r); a != nil {
 			t.serveAtHand(w, r, a, pattern, start)
 			return

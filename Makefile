@@ -29,8 +29,10 @@ vuln:
 	@go run $(govulncheck) ./... 2>vuln.out || { cat vuln.out; \
 		grep -q 'fetching vulnerabilities: .* no such host' vuln.out && echo 'skipped for want of govulncheck-db'; }
 
+# The second compares CPU time in rounds that take turns, and fails where a hit costs too much.
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -skip BenchmarkCPU -benchmem ./...
+	go test -run '^$$' -bench BenchmarkCPU -benchtime 25x -v ./service
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzEnvelope -fuzztime 1m ./cache

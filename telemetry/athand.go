@@ -64,9 +64,7 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 	ctx, span := t.tracer.Start(ctx, known.span, t.startServer...)
 	defer span.End()
 	sc := span.SpanContext()
-	if sc.IsValid() {
-		w.Header()["Traceresponse"] = t.traceresponse(sc)
-	}
+	t.nameTrace(w.Header(), sc)
 	status, bytes := a.Serve(w, r, span)
 	end := time.Now()
 	if span.IsRecording() {

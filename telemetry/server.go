@@ -54,9 +54,7 @@ func (t *Telemetry) observed(next http.Handler, annotate Annotate) http.Handler 
 		r := outer.WithContext(ctx)
 		span := trace.SpanFromContext(ctx)
 		sc := span.SpanContext()
-		if sc.IsValid() {
-			w.Header()["Traceresponse"] = t.traceresponse(sc)
-		}
+		t.nameTrace(w.Header(), sc)
 
 		a := answer{status: http.StatusOK}
 		aborted := t.serve(next, a.watch(w), r, &a)

@@ -2,19 +2,23 @@ package telemetry
 
 import (
 	"encoding/hex"
+	"net/http"
 	"sync"
 
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceresponse is the value of the field Traceresponse (W3C Trace Context, level 2) for a span.
-func (t *Telemetry) traceresponse(sc trace.SpanContext) []string {
+// nameTrace sets the field Traceresponse (W3C Trace Context, level 2), if the span is this process' own.
+func (t *Telemetry) nameTrace(h http.Header, sc trace.SpanContext) {
+	if !sc.IsValid() || sc.IsRemote() {
+		return
+	}
 	traceID, spanID := sc.TraceID(), sc.SpanID()
-	b := make([]byte, 0, len("00-")+2*len(traceID)+1+2*len(spanID)+len("-01"))
+	b := make([]byte, 0, len("00-")+2*len(traceID)+len("-")+2*len(spanID)+len("-01"))
 	b = hex.AppendEncode(append(b, "00-"...), traceID[:])
 	b = hex.AppendEncode(append(b, '-'), spanID[:])
 	b = hex.AppendEncode(append(b, '-'), []byte{byte(sc.TraceFlags())})
-	return t.singles.of(string(b))
+	h["Traceresponse"] = t.singles.of(string(b))
 }
 
 // singles makes slices of one string out of larger ones, so that a header field costs one allocation and

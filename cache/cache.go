@@ -33,6 +33,8 @@ type Options struct {
 	// Near bounds the near tier in bytes, entries' overhead included. Zero means 64 MiB, a negative number
 	// leaves the near tier out.
 	Near int64
+	// NoWhatIf leaves out the simulation of near tiers of other sizes, and what it costs: see WhatIf.
+	NoWhatIf bool
 	// MaxBody is the largest response body, in bytes, that Handler keeps. Zero means 4 MiB.
 	MaxBody int64
 	// Query names the parameters of a URL's query that the answers of Handler depend on. Others are no part of
@@ -104,8 +106,9 @@ func (o Options) validate(far Store) error {
 // Cache keeps values under keys. It is safe for concurrent use. New makes one.
 type Cache struct {
 	opts    Options
-	near    *near    // nil: left out
-	far     *farTier // nil: left out
+	near    *near      // nil: left out
+	far     *farTier   // nil: left out
+	whatIf  *simulator // nil: left out
 	flights flights
 	metrics *metrics
 	tracer  trace.Tracer
@@ -139,10 +142,13 @@ func New(far Store, opts Options) (*Cache, error) {
 		c.near = newNear(opts.Near, c.metrics)
 	}
 	c.metrics.fill(c.near)
+	if c.near != nil && !opts.NoWhatIf {
+		c.whatIf = newSimulator(opts.Near, far != nil, c.metrics.simulable)
+		c.metrics.whatIf(c.whatIf)
+	}
 	if err := c.metrics.register(opts.Registerer); err != nil {
-		if c.near != nil {
-			c.near.close()
-		}
+		c.near.close()
+		c.whatIf.close()
 		return nil, fmt.Errorf("cache: metrics of %q: %w", opts.Name, err)
 	}
 	c.stop, c.cancel = context.WithCancel(context.Background())
@@ -162,8 +168,7 @@ func (c *Cache) Close(ctx context.Context) error {
 	}
 	c.cancel()
 	c.metrics.unregister(c.opts.Registerer)
-	if c.near != nil {
-		c.near.close()
-	}
+	c.near.close()
+	c.whatIf.close()
 	return err
 }

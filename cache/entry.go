@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,13 +35,17 @@ func (k entryKey) far(cache string) string {
 	return cache + ":" + string(k.kind) + ":" + k.host + k.name
 }
 
-// entry is a value with what is known of it. It is immutable once it is shared.
+// entry is a value with what is known of it. All but simulated is immutable once it is shared.
 type entry struct {
 	value   any
 	size    int // bytes of payload
 	created time.Time
 	expires time.Time
 	cost    time.Duration // what the load took
+
+	hash      uint64 // decides whether it is simulated
+	weight    uint32 // in the near tier
+	simulated atomic.Bool
 }
 
 func (e *entry) fresh(now time.Time) bool { return now.Before(e.expires) }

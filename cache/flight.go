@@ -142,12 +142,14 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		return
 	}
 	if e := c.far.get(f.ctx, k, src.decode); e != nil {
+		e.hash = c.whatIf.hash(k)
 		c.near.set(k, e)
 		f.loaded, f.tier = loaded{entry: e, stored: true}, Far
 		return
 	}
 	f.loaded, f.err = c.load(f, src)
 	if f.err == nil && f.loaded.stored {
+		f.loaded.hash = c.whatIf.hash(k)
 		c.near.set(k, f.loaded.entry)
 		// Also when the load took all of its time.
 		shared := c.far.set(context.WithoutCancel(f.ctx), k, f.loaded.entry, f.loaded.payload)
@@ -193,6 +195,9 @@ func (c *Cache) hit(ctx context.Context, e *entry) {
 // conclude counts the one answer that a call gets, and says how it came about wherever that is told.
 func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *entry, link trace.SpanContext) {
 	c.metrics.answered(res, e)
+	if res.Outcome == Hit || res.Stored {
+		c.whatIf.observe(e)
+	}
 	RecorderFrom(ctx).record(res)
 	if !span.IsRecording() {
 		return

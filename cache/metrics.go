@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -16,6 +18,7 @@ var answers = map[Outcome][]Tier{
 type metrics struct {
 	requests       map[Outcome]map[Tier]prometheus.Counter
 	nearHits       prometheus.Counter
+	others         atomic.Int64 // answers that the near tier might have given, were it larger
 	loadOK         prometheus.Observer
 	loadError      prometheus.Observer
 	saved          prometheus.Counter
@@ -91,6 +94,24 @@ func (m *metrics) fill(n *near) {
 	})
 }
 
+// simulable is how many answers the near tier gave, or might have given.
+func (m *metrics) simulable() int64 {
+	var hits dto.Metric
+	_ = m.nearHits.Write(&hits) // it never fails
+	return int64(hits.GetCounter().GetValue()) + m.others.Load()
+}
+
+// whatIf adds the gauges of the simulation.
+func (m *metrics) whatIf(s *simulator) {
+	for i, c := range capacities {
+		m.own = append(m.own, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "cache_whatif_hit_ratio",
+			Help:        "Hit ratio of the last 5 to 10 minutes, were the near tier so many times as large. Estimated.",
+			ConstLabels: prometheus.Labels{"cache": m.labels["cache"], "capacity": c.label},
+		}, func() float64 { return s.ratio(i) }))
+	}
+}
+
 // register leaves nothing behind where it fails.
 func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
@@ -121,6 +142,9 @@ func (m *metrics) answered(res Result, e *entry) {
 		m.nearHits.Inc() // looked up once: the other series are those of slower answers
 	} else {
 		m.requests[res.Outcome][res.Tier].Inc()
+		if res.Outcome == Hit || res.Stored {
+			m.others.Add(1)
+		}
 	}
 	if res.Outcome == Hit {
 		m.saved.Add(e.cost.Seconds())

@@ -9,7 +9,7 @@ import (
 
 // entryOverhead is what an entry costs beside its key and payload, in bytes: otter's node, its slot in the
 // hash table and in the policy's queues, and the entry and response structs. TestNearOverhead measures it.
-const entryOverhead = 640
+const entryOverhead = 560
 
 // near is the tier in this process. It holds decoded entries and forgets them when they expire or when
 // they would exceed its bytes.
@@ -20,7 +20,7 @@ type near struct {
 func newNear(bytes int64, m *metrics) *near {
 	return &near{otter.Must(&otter.Options[entryKey, *entry]{
 		MaximumWeight: uint64(bytes),
-		Weigher:       weigh,
+		Weigher:       func(_ entryKey, e *entry) uint32 { return e.weight },
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[entryKey, *entry]) time.Duration {
 			return max(time.Until(e.Value.expires), time.Nanosecond)
 		}),
@@ -52,8 +52,13 @@ func (n *near) get(k entryKey, now time.Time) *entry {
 
 func (n *near) set(k entryKey, e *entry) {
 	if n != nil {
+		e.weight = weigh(k, e)
 		n.otter.Set(k, e)
 	}
 }
 
-func (n *near) close() { n.otter.StopAllGoroutines() }
+func (n *near) close() {
+	if n != nil {
+		n.otter.StopAllGoroutines()
+	}
+}

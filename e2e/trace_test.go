@@ -91,7 +91,7 @@ func TestColdStatsIsOneTrace(t *testing.T) {
 	}
 	// The tile, its four children and their sixteen: a server span, a load, and two calls of Redis each,
 	// and a client span for each but the first.
-	want := map[string]int{"server": 21, "load": 21, "get": 21, "set": 21, "client": 20}
+	want := map[string]int{"server": 21, "load": 21, "GET": 21, "SET": 21, "client": 20}
 	var tr trace
 	within(t, time.Minute, func() error {
 		var err error
@@ -147,10 +147,11 @@ func kindOf(tr trace, s span) string {
 		return "other"
 	case s.OperationName == "cache.load stats":
 		return "load"
-	case s.OperationName == "get" || s.OperationName == "set":
-		return s.OperationName
-	case value(s.Tags, "span.kind") == "client" && !strings.HasPrefix(s.OperationName, "HTTP"):
-		return "handshake" // of a new connection to Redis
+	case value(s.Tags, "db.system.name") == "redis":
+		if s.OperationName == "GET" || s.OperationName == "SET" {
+			return s.OperationName
+		}
+		return "handshake" // of a new connection
 	}
 	return value(s.Tags, "span.kind")
 }
@@ -172,7 +173,7 @@ func complete(tr trace, want map[string]int) error {
 func nested(s, p span) error {
 	ok := true
 	switch {
-	case s.OperationName == "cache.load stats", s.OperationName == "get", s.OperationName == "set":
+	case s.OperationName == "cache.load stats", s.OperationName == "GET", s.OperationName == "SET":
 		ok = strings.HasPrefix(p.OperationName, "GET /stats/")
 	case value(s.Tags, "span.kind") == "client" && strings.HasPrefix(s.OperationName, "HTTP"):
 		ok = p.OperationName == "cache.load stats"

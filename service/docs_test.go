@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -71,9 +72,9 @@ type busy struct {
 
 func makeBusy(t *testing.T) busy {
 	t.Helper()
-	redis := component.Redis(t)
+	server := component.Redis(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1") // its counters are there also where nobody listens
-	env := map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": redis.URL(), "VITRINE_SLOW_DELAY": "1ms"}
+	env := map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": server.URL(), "VITRINE_SLOW_DELAY": "1ms"}
 	p, other := start(t, env), start(t, env)
 	recorder := tracetest.NewSpanRecorder()
 	p.telemetry.TracerProvider.(*sdktrace.TracerProvider).RegisterSpanProcessor(recorder)
@@ -84,8 +85,31 @@ func makeBusy(t *testing.T) busy {
 	ask(t, http.MethodPost, p.url+"/slow", "User-Agent", "test")
 	ask(t, "BREW", p.url+"/slow")
 	p.telemetry.Server(panicking(), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	askRedis(t, p, recorder)
 	get(t, p.opsURL+"/metrics")
 	return busy{p, recorder.Ended()}
+}
+
+// askRedis brings about what no request is sure to: a new connection, and an error of Redis.
+func askRedis(t *testing.T, p *program, recorder *tracetest.SpanRecorder) {
+	t.Helper()
+	if err := p.redis.RPush(t.Context(), "list", "value").Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, span := p.telemetry.TracerProvider.Tracer("test").Start(t.Context(), "ask")
+	defer span.End()
+	for handshakes := 0; handshakes == 0; {
+		conn := p.redis.(*redis.Client).Conn()
+		defer func() { _ = conn.Close() }() // until then it is not free, and the next is another
+		if err := conn.Get(ctx, "list").Err(); !redis.HasErrorPrefix(err, "WRONGTYPE") {
+			t.Fatal(err)
+		}
+		for _, s := range recorder.Ended() {
+			if s.Name() == "HELLO" {
+				handshakes++
+			}
+		}
+	}
 }
 
 func panicking() *http.ServeMux {

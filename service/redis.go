@@ -6,10 +6,8 @@ import (
 	"log/slog"
 	"net/url"
 
-	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // redisDefaults are the client's settings where the URL's query does not name its own. Redis is a cache
@@ -85,18 +83,4 @@ type redisLog struct{ logger *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
 	l.logger.DebugContext(ctx, "go-redis", "message", fmt.Sprintf(format, v...))
-}
-
-// traceRedis adds a client span to every command, without keys and values.
-func traceRedis(client redis.UniversalClient, tp trace.TracerProvider) error {
-	return redisotel.InstrumentTracing(client,
-		redisotel.WithTracerProvider(tp),
-		redisotel.WithDBStatement(false),
-		redisotel.WithCallerEnabled(false),
-		redisotel.WithDialFilter(true),
-		// The watch pings once a second; a trace of each would bury the others.
-		redisotel.WithCommandFilter(func(cmd redis.Cmder) bool {
-			return cmd.Name() == "ping" || redisotel.DefaultCommandFilter(cmd)
-		}),
-	)
 }

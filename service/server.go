@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"vitrine/cache"
 	"vitrine/telemetry"
 )
 
@@ -71,7 +72,9 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 		if s.redis, err = redisClient(cfg.redisURL); err != nil {
 			return nil, err
 		}
-		if err = traceRedis(s.redis, s.telemetry.TracerProvider); err != nil {
+		if err = cache.InstrumentRedis(s.redis, cache.RedisOptions{
+			TracerProvider: s.telemetry.TracerProvider, Registerer: s.telemetry.Registry,
+		}); err != nil {
 			return nil, err
 		}
 	}

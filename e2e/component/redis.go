@@ -1,10 +1,13 @@
 package component
 
 import (
+	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,15 +22,17 @@ type RedisServer struct {
 
 	t     testing.TB
 	path  string
+	args  []string
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	ended <-chan struct{}
 }
 
-// Redis starts a server that lives as long as the test and keeps nothing on disk.
-func Redis(t testing.TB) *RedisServer {
+// Redis starts a server that lives as long as the test and keeps nothing on disk. Its arguments are args, such
+// as those of a cluster or a Sentinel, and then its own.
+func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
-	s := &RedisServer{t: t, path: Command(t, "redis-server")}
+	s := &RedisServer{t: t, path: Command(t, "redis-server"), args: args}
 	t.Cleanup(s.Kill)
 	// A port that was free may be another's a moment later: then this server is not the one that answers.
 	for range 10 {
@@ -67,8 +72,8 @@ func (s *RedisServer) start() bool {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd = exec.Command(s.path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--dir", s.t.TempDir(), "--loglevel", "warning")
+	s.cmd = exec.Command(s.path, append(slices.Clone(s.args), "--port", port, "--bind", "127.0.0.1", "--save", "",
+		"--appendonly", "no", "--dir", s.t.TempDir(), "--loglevel", "warning")...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -130,17 +135,14 @@ func processID(addr string) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return 0, err
 	}
-	if _, err := c.Write([]byte("INFO server\r\nQUIT\r\n")); err != nil {
+	if _, err := c.Write([]byte("INFO server\r\n")); err != nil {
 		return 0, err
 	}
-	info, err := io.ReadAll(c)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(info)) {
-		if pid, ok := strings.CutPrefix(strings.TrimSpace(line), "process_id:"); ok {
+	lines := bufio.NewScanner(c)
+	for lines.Scan() {
+		if pid, ok := strings.CutPrefix(lines.Text(), "process_id:"); ok {
 			return strconv.Atoi(pid)
 		}
 	}
-	return 0, fmt.Errorf("no process_id in %.100q", info)
+	return 0, fmt.Errorf("no process_id: %w", cmp.Or(lines.Err(), io.ErrUnexpectedEOF))
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/contrib/zpages"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -99,7 +98,7 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	t.lines = newAccessLog(o, text)
 	t.logs = newLogCounts(t.Registry)
 	t.reportErrors() // before whatever may have one
-	t.Propagator = autoprop.NewTextMapPropagator()
+	t.Propagator = newPropagator()
 	t.server = newServerMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)

@@ -113,6 +113,31 @@ func TestLogLevelAtRunTime(t *testing.T) {
 	}
 }
 
+// TestTraceOfHitAndMiss: which way an answer takes makes no difference to whose trace it is in.
+func TestTraceOfHitAndMiss(t *testing.T) {
+	t.Parallel()
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
+	for _, test := range []struct {
+		desc      string
+		header    []string
+		continued bool
+	}{
+		{"the caller's", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01"}, true},
+		{"two callers'", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01", "Traceparent", "00-" + id + "-00f067aa0ba902b8-01"}, false},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			for _, path := range []string{"/slow", "/slow", "/nothing"} {
+				a := get(t, p.url+path, test.header...)
+				if continued := strings.Contains(a.Header.Get("Traceresponse"), id); continued != test.continued {
+					t.Errorf("%s, %s: Traceresponse %q, continued is %t, want %t",
+						path, a.Header.Get("Cache-Status"), a.Header.Get("Traceresponse"), continued, test.continued)
+				}
+			}
+		})
+	}
+}
+
 // TestPagePolicy: the page runs its own script, and no other.
 func TestPagePolicy(t *testing.T) {
 	t.Parallel()

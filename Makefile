@@ -2,7 +2,7 @@
 staticcheck = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: test lint unit e2e vuln bench fuzz
+.PHONY: test lint unit e2e drill vuln bench fuzz
 
 test: lint unit
 
@@ -10,8 +10,8 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
-	go vet -tags e2e ./e2e
-	go run $(staticcheck) -tags e2e ./...
+	go vet -tags e2e,drill ./e2e
+	go run $(staticcheck) -tags e2e,drill ./...
 
 # Unit and integration tests; those that need a program that is not here skip and say its name.
 unit:
@@ -23,6 +23,10 @@ e2e:
 	e2e/offline/engine
 	e2e/offline/images
 	go test -tags e2e -shuffle=on -count=1 -timeout 20m -v ./e2e
+
+# Takes the real Jaeger away from a service under load, twice for VITRINE_DRILL_OUTAGE=2m.
+drill:
+	go test -tags drill -count=1 -timeout 30m -v ./e2e
 
 # Where the database cannot be reached nothing was checked, and that is what it says.
 vuln:

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,37 @@ func TestProcess(t *testing.T) {
 		out, err := exec.Command(binary, "-help").Output()
 		if err != nil || !strings.Contains(string(out), "VITRINE_SHUTDOWN_TIMEOUT") {
 			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	t.Run("nobody reads the log any more", func(t *testing.T) {
+		log, stderr, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd := exec.Command(binary)
+		cmd.Env = []string{"VITRINE_ADDR=127.0.0.1:0", "VITRINE_OPS_ADDR=127.0.0.1:0", "VITRINE_SLOW_DELAY=1ms"}
+		cmd.Stderr = stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stderr.Close()
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		var serving map[string]any
+		if err := json.NewDecoder(log).Decode(&serving); err != nil {
+			t.Fatal(err)
+		}
+		log.Close()
+		get(t, "http://"+serving["addr"].(string)+"/slow").want(t, http.StatusOK, "application/json")
+		metrics := get(t, "http://"+serving["ops_addr"].(string)+"/metrics").body
+		if !strings.Contains(metrics, `log_records_dropped_total{reason="write"} 1`) {
+			t.Error("the access line that could not be written is not counted")
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v, want exit code 0", err)
 		}
 	})
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {

@@ -29,12 +29,14 @@ func (s *server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.health.readyz)
 	mux.Handle("GET /metrics", s.telemetry.Metrics())
 	mux.Handle("GET /debug/tracez", s.telemetry.Tracez())
+	mux.Handle("/debug/log-level", s.telemetry.LevelHandler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	// No page of another origin makes an operator's browser change something here.
+	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

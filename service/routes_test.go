@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -32,6 +34,7 @@ func TestRoutes(t *testing.T) {
 		{"metrics are not public", "GET", p.url + "/metrics", 404, "text/plain", ""},
 		{"profiles are not public", "GET", p.url + "/debug/pprof/", 404, "text/plain", ""},
 		{"traces are not public", "GET", p.url + "/debug/tracez", 404, "text/plain", ""},
+		{"the log level is not public", "GET", p.url + "/debug/log-level", 404, "text/plain", ""},
 		{"probes are not public", "GET", p.url + "/readyz", 404, "text/plain", ""},
 		{"liveness is not public", "GET", p.url + "/livez", 404, "text/plain", ""},
 
@@ -39,6 +42,8 @@ func TestRoutes(t *testing.T) {
 		{"liveness", "GET", p.opsURL + "/livez", 200, "text/plain", ""},
 		{"readiness", "GET", p.opsURL + "/readyz", 200, "text/plain", ""},
 		{"traces", "GET", p.opsURL + "/debug/tracez", 200, "text/html", ""},
+		{"the log level", "GET", p.opsURL + "/debug/log-level", 200, "text/plain", ""},
+		{"wrong method for the log level", "POST", p.opsURL + "/debug/log-level", 405, "text/plain", "GET, HEAD, PUT"},
 		{"profiles", "GET", p.opsURL + "/debug/pprof/", 200, "text/html", ""},
 		{"a profile", "GET", p.opsURL + "/debug/pprof/goroutine?debug=1", 200, "text/plain", ""},
 		{"the command line", "GET", p.opsURL + "/debug/pprof/cmdline", 200, "text/plain", ""},
@@ -53,6 +58,81 @@ func TestRoutes(t *testing.T) {
 			}
 			if public := strings.HasPrefix(test.url, p.url); public != (a.Header["Traceresponse"] != nil) {
 				t.Errorf("Traceresponse %q; want one for what is public, and for nothing else", a.Header["Traceresponse"])
+			}
+		})
+	}
+}
+
+// TestLogLevelAtRunTime: an operator changes it, and no page that an operator's browser shows can.
+func TestLogLevelAtRunTime(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	put := func(level string, header ...string) (status int, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, p.opsURL+"/debug/log-level", strings.NewReader(level))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(answer)
+	}
+	level := func() string { return get(t, p.opsURL+"/debug/log-level").body }
+	if level() != "INFO\n" {
+		t.Errorf("the level is %q at the start", level())
+	}
+	for _, header := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://example.com"}, {"Origin", "null"},
+	} {
+		if status, body := put("debug", header...); status != http.StatusForbidden || level() != "INFO\n" {
+			t.Errorf("%v: %d, %q, and the level is %q; want 403 and no change", header, status, body, level())
+		}
+	}
+	for _, header := range [][]string{nil, {"Sec-Fetch-Site", "same-origin"}, {"Origin", p.opsURL}} {
+		for _, to := range []string{"warn", "info"} {
+			if status, body := put(to, header...); status != http.StatusOK || body != strings.ToUpper(to)+"\n" || level() != body {
+				t.Errorf("%v: %d, %q, and the level is %q; want 200 and %s", header, status, body, level(), to)
+			}
+		}
+	}
+	if status, body := put("loud"); status != http.StatusBadRequest || !strings.Contains(body, "debug, info, warn, error") {
+		t.Errorf("%d, %q; want 400 and what is allowed", status, body)
+	}
+	if n := len(p.logs.Records(t, "log level changed")); n != 6 {
+		t.Errorf("%d changes in the log, want 6:\n%s", n, p.logs)
+	}
+}
+
+// TestTraceOfHitAndMiss: which way an answer takes makes no difference to whose trace it is in.
+func TestTraceOfHitAndMiss(t *testing.T) {
+	t.Parallel()
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
+	for _, test := range []struct {
+		desc      string
+		header    []string
+		continued bool
+	}{
+		{"the caller's", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01"}, true},
+		{"two callers'", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01", "Traceparent", "00-" + id + "-00f067aa0ba902b8-01"}, false},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			for _, path := range []string{"/slow", "/slow", "/nothing"} {
+				a := get(t, p.url+path, test.header...)
+				if continued := strings.Contains(a.Header.Get("Traceresponse"), id); continued != test.continued {
+					t.Errorf("%s, %s: Traceresponse %q, continued is %t, want %t",
+						path, a.Header.Get("Cache-Status"), a.Header.Get("Traceresponse"), continued, test.continued)
+				}
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
@@ -44,8 +45,10 @@ func (f Format) text(w io.Writer) (text, terminal bool) {
 }
 
 // newLogHandler writes records of level and above to w. NO_COLOR (https://no-color.org) turns colour off.
-func newLogHandler(w io.Writer, format Format, level slog.Leveler) slog.Handler {
-	if text, terminal := format.text(w); text {
+func newLogHandler(w io.Writer, format Format, level slog.Leveler, unwritten prometheus.Counter) slog.Handler {
+	text, terminal := format.text(w)
+	w = countingWriter{w, unwritten}
+	if text {
 		return newTraceHandler(tint.NewTextHandler(w, &tint.Options{
 			Level:      level,
 			TimeFormat: time.TimeOnly,

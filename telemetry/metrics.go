@@ -20,14 +20,42 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
+// scrapeMetrics say what the exposition costs; promhttp itself counts requests and errors. They are seen in
+// the scrape after theirs.
+type scrapeMetrics struct {
+	duration, size *prometheus.HistogramVec
+}
+
+func newScrapeMetrics(r prometheus.Registerer) *scrapeMetrics {
+	size := prometheus.HistogramOpts{
+		Name:                            "promhttp_metric_handler_response_size_bytes",
+		Help:                            "Size of an exposition as it was sent, compressed where the scraper takes that.",
+		Buckets:                         prometheus.ExponentialBuckets(1<<10, 4, 8), // to 16 MiB
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  100,
+		NativeHistogramMinResetDuration: time.Hour,
+	}
+	m := &scrapeMetrics{
+		duration: prometheus.NewHistogramVec(durations("promhttp_metric_handler_request_duration_seconds",
+			"Duration of gathering and sending an exposition."), nil),
+		size: prometheus.NewHistogramVec(size, nil),
+	}
+	m.duration.WithLabelValues()
+	m.size.WithLabelValues()
+	r.MustRegister(m.duration, m.size)
+	return m
+}
+
 // Metrics serves the registry to Prometheus, in OpenMetrics (with exemplars) and protobuf (with native
 // histograms) for those that ask.
 func (t *Telemetry) Metrics() http.Handler {
-	return promhttp.InstrumentMetricHandler(t.Registry, promhttp.HandlerFor(t.Registry, promhttp.HandlerOpts{
+	exposition := promhttp.InstrumentMetricHandler(t.Registry, promhttp.HandlerFor(t.Registry, promhttp.HandlerOpts{
 		Registry:          t.Registry,
 		ErrorLog:          promLog{t},
 		EnableOpenMetrics: true,
 	}))
+	return promhttp.InstrumentHandlerDuration(t.scrapes.duration,
+		promhttp.InstrumentHandlerResponseSize(t.scrapes.size, exposition))
 }
 
 // promLog hands promhttp's errors to the logger.

@@ -89,7 +89,10 @@ func TestMetricsLint(t *testing.T) {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 	for _, name := range []string{
-		duration, "http_server_active_requests", "otel_sdk_span_ended_total", "otel_sdk_exporter_span_exported_total",
+		duration, "http_server_active_requests", "log_records_dropped_total",
+		"otel_sdk_processor_span_queue_size", "otel_sdk_processor_span_queue_capacity", "otel_sdk_processor_span_processed_total",
+		"otel_sdk_exporter_span_exported_total", "otel_sdk_exporter_operation_duration_seconds",
+		"promhttp_metric_handler_response_size_bytes", "promhttp_metric_handler_request_duration_seconds",
 		"go_goroutines", "process_start_time_seconds", "go_build_info",
 	} {
 		if n, err := testutil.GatherAndCount(tel.Registry, name); err != nil || n == 0 {
@@ -149,6 +152,31 @@ func TestExposition(t *testing.T) {
 			t.Errorf("%s, %v; want native buckets with an exemplar", mediaType, h)
 		}
 	})
+}
+
+// TestScrapesAreMeasured: how long an exposition takes and how large it is, as it is sent.
+func TestScrapesAreMeasured(t *testing.T) {
+	tel, _ := setup(t, nil, telemetry.Options{})
+	const size, took = "promhttp_metric_handler_response_size_bytes", "promhttp_metric_handler_request_duration_seconds"
+	histogram := func(name string) *dto.Histogram { return metric(t, tel.Registry, name, nil).GetHistogram() }
+	if histogram(size).GetSampleCount() != 0 || histogram(took).GetSampleCount() != 0 {
+		t.Error("want both from the start, at 0")
+	}
+	h, sent := tel.Metrics(), 0
+	tel.Metrics() // may be made more than once
+	for i, encoding := range []string{"", "gzip"} {
+		_, body, err := ask(t, h, "GET", "/metrics", http.Header{"Accept-Encoding": {encoding}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += len(body)
+		if n := histogram(size).GetSampleCount(); n != uint64(i+1) || histogram(size).GetSampleSum() != float64(sent) {
+			t.Errorf("%d expositions of %v bytes, want %d of %d", n, histogram(size).GetSampleSum(), i+1, sent)
+		}
+		if n := histogram(took).GetSampleCount(); n != uint64(i+1) || histogram(took).GetSampleSum() <= 0 {
+			t.Errorf("%d expositions measured, want %d", n, i+1)
+		}
+	}
 }
 
 // decode reads an exposition.

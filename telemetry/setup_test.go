@@ -17,7 +17,7 @@ import (
 )
 
 // clearEnv hides what the environment of the tests says to OpenTelemetry, and sets env instead.
-func clearEnv(t *testing.T, env map[string]string) {
+func clearEnv(t testing.TB, env map[string]string) {
 	t.Helper()
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "OTEL_") {

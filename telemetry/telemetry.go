@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/contrib/zpages"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -69,6 +68,7 @@ type Telemetry struct {
 	tracer      trace.Tracer
 	startServer []trace.SpanStartOption
 	server      *serverMetrics
+	scrapes     *scrapeMetrics
 	handRoutes  table[handKey, *handRoute]
 	singles     singles
 	attributes  sync.Pool // of *[]attribute.KeyValue
@@ -94,13 +94,14 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Logs == nil {
 		o.Logs = os.Stderr
 	}
-	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level))
+	t.logs = newLogCounts(t.Registry)
+	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level, t.logs.write))
 	text, _ := o.LogFormat.text(o.Logs)
 	t.lines = newAccessLog(o, text)
-	t.logs = newLogCounts(t.Registry)
 	t.reportErrors() // before whatever may have one
-	t.Propagator = autoprop.NewTextMapPropagator()
+	t.Propagator = newPropagator()
 	t.server = newServerMetrics(t.Registry)
+	t.scrapes = newScrapeMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -24,15 +23,20 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// startTraces sets TracerProvider and shutdown. Sampler, limits and batching are the SDK's own reading of
-// OTEL_TRACES_SAMPLER, OTEL_SPAN_* and OTEL_BSP_*.
+// startTraces sets TracerProvider and shutdown. Sampler and limits are the SDK's own reading of
+// OTEL_TRACES_SAMPLER and OTEL_SPAN_*.
 func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 	t.shutdown = func(context.Context) error { return nil }
-	// The specification: only "true", in any case, is true.
-	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
+	// The specification: only "true", in any case, is true, and what is neither is warned of.
+	switch disabled := os.Getenv("OTEL_SDK_DISABLED"); strings.ToLower(disabled) {
+	case "true":
 		t.TracerProvider = noop.NewTracerProvider()
 		return nil
+	case "", "false":
+	default:
+		t.Logger.Warn("opentelemetry: variable ignored", "variable", "OTEL_SDK_DISABLED", "value", disabled, "allowed", "true, false")
 	}
+	t.checkLimits()
 	attrs := []attribute.KeyValue{semconv.ServiceInstanceID(t.Instance)}
 	if o.Service != "" {
 		attrs = append(attrs, semconv.ServiceName(o.Service))
@@ -51,19 +55,28 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 		sdktrace.WithResource(res),
 		sdktrace.WithSpanProcessor(t.tracez),
 	}
-	if exporting() {
-		exporter, err := newExporter(ctx)
-		if err != nil {
-			return err
-		}
-		counts := newSpanCounts(t.Registry)
-		options = append(options,
-			sdktrace.WithSpanProcessor(countingProcessor{
-				sdktrace.NewBatchSpanProcessor(countingExporter{exporter, counts}), counts,
-			}))
+	if !exporting() {
+		provider := sdktrace.NewTracerProvider(options...)
+		t.TracerProvider, t.shutdown = provider, provider.Shutdown
+		return nil
 	}
-	provider := sdktrace.NewTracerProvider(options...)
-	t.TracerProvider, t.shutdown = provider, provider.Shutdown
+	exporter, err := newExporter(ctx)
+	if err != nil {
+		return err
+	}
+	p := newPipeline(exporter, t.batching(), t.Registry)
+	provider := sdktrace.NewTracerProvider(append(options, sdktrace.WithSpanProcessor(p))...)
+	t.TracerProvider = provider
+	t.shutdown = func(ctx context.Context) error {
+		before := p.failed.Load()
+		// The provider passes its processors over where ctx has ended.
+		err := cmp.Or(p.Shutdown(ctx), provider.Shutdown(ctx))
+		// Nobody scrapes any more: the log has the last word.
+		if lost := p.pending.Load() + p.failed.Load() - before; lost > 0 {
+			t.Logger.Warn("spans not exported at shutdown", "spans", lost)
+		}
+		return err
+	}
 	return nil
 }
 
@@ -129,48 +142,3 @@ func (l otelLog) Error(err error, message string, _ ...any) {
 }
 func (l otelLog) WithValues(...any) logr.LogSink { return l }
 func (l otelLog) WithName(string) logr.LogSink   { return l }
-
-// spanCounts answer "can I believe what I see?": what ended and was not exported was dropped.
-type spanCounts struct {
-	ended, exported, failed prometheus.Counter
-}
-
-func newSpanCounts(r prometheus.Registerer) spanCounts {
-	ended := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "otel_sdk_span_ended_total",
-		Help: "Sampled spans that ended and were handed to the export queue.",
-	})
-	exported := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "otel_sdk_exporter_span_exported_total",
-		Help: "Spans that the exporter sent (ok) or gave up on (error).",
-	}, []string{"result"})
-	r.MustRegister(ended, exported)
-	return spanCounts{ended, exported.WithLabelValues("ok"), exported.WithLabelValues("error")}
-}
-
-type countingProcessor struct {
-	sdktrace.SpanProcessor
-	counts spanCounts
-}
-
-func (p countingProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
-	if s.SpanContext().IsSampled() {
-		p.counts.ended.Inc()
-	}
-	p.SpanProcessor.OnEnd(s)
-}
-
-type countingExporter struct {
-	sdktrace.SpanExporter
-	counts spanCounts
-}
-
-func (e countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := e.SpanExporter.ExportSpans(ctx, spans)
-	if err != nil {
-		e.counts.failed.Add(float64(len(spans)))
-	} else {
-		e.counts.exported.Add(float64(len(spans)))
-	}
-	return err
-}

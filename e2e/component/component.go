@@ -7,18 +7,33 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// Command returns the path of a program, or skips the test.
+// Command returns the path of a program, or skips the test. What is not on PATH may be among the programs
+// that e2e/offline has built.
 func Command(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err != nil {
+	if err == nil {
+		return path
+	}
+	built, _ := filepath.Glob(filepath.Join(tools(), name+"-v*")) // fails for a bad pattern alone
+	if len(built) == 0 {
 		Missing(t, name, err.Error())
 	}
-	return path
+	return slices.Max(built)
+}
+
+// tools is where e2e/offline/gobuild keeps programs, by name and version.
+func tools() string {
+	if dir := os.Getenv("VITRINE_TOOLS"); dir != "" {
+		return dir
+	}
+	cache, _ := os.UserCacheDir() // without a home there are none
+	return filepath.Join(cache, "vitrine", "tools")
 }
 
 // Missing skips the test for want of a component, or fails it where that must not be.

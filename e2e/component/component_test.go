@@ -2,6 +2,8 @@ package component
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -16,6 +18,37 @@ func (s *spy) Skipf(f string, args ...any) { s.skipped = fmt.Sprintf(f, args...)
 func (s *spy) Fatalf(f string, args ...any) {
 	s.failed = fmt.Sprintf(f, args...)
 	panic(s)
+}
+
+// TestCommand: what is on PATH comes before what was built, and of that the last version counts.
+func TestCommand(t *testing.T) {
+	path, tools := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", path)
+	t.Setenv("VITRINE_TOOLS", tools)
+	t.Setenv("CI", "")
+	program := func(dir, name string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	both, built := program(path, "both"), program(tools, "built-v1.2.0")
+	program(tools, "both-v1.0.0")
+	program(tools, "built-v1.1.0")
+	for name, want := range map[string]string{"both": both, "built": built} {
+		if got := Command(t, name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	s := &spy{TB: t}
+	func() {
+		defer func() { _ = recover() }() // a skipped test would not go on
+		Command(s, "buil")
+	}()
+	if s.skipped == "" {
+		t.Error("a program that is not there skips no test")
+	}
 }
 
 func TestMissing(t *testing.T) {

@@ -17,6 +17,7 @@ type Collector struct {
 	*httptest.Server
 	mu       sync.Mutex
 	received []*tracev1.ResourceSpans
+	instead  http.Handler
 }
 
 // NewCollector starts one that lives as long as the test.
@@ -25,6 +26,13 @@ func NewCollector(t testing.TB) *Collector {
 	c := new(Collector)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		instead := c.instead
+		c.mu.Unlock()
+		if instead != nil {
+			instead.ServeHTTP(w, r)
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		var req collector.ExportTraceServiceRequest
 		if err == nil {
@@ -42,6 +50,13 @@ func NewCollector(t testing.TB) *Collector {
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	return c
+}
+
+// Answer lets h answer from now on, and nothing is received; nil ends that.
+func (c *Collector) Answer(h http.Handler) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.instead = h
 }
 
 // Spans are those received so far.

@@ -84,6 +84,7 @@ func makeBusy(t *testing.T) busy {
 	}
 	ask(t, http.MethodPost, p.url+"/slow", "User-Agent", "test")
 	ask(t, "BREW", p.url+"/slow")
+	get(t, p.url+"/slow", "Authorization", "Bearer of tidings")
 	p.telemetry.Server(panicking(), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	askRedis(t, p, recorder)
 	get(t, p.opsURL+"/metrics")

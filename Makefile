@@ -17,6 +17,7 @@ lint:
 unit:
 	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
 	@grep -E '^(ok|FAIL)|no test files' test.out
+	go test -run TestWhatIfIsAccurate ./cache # left out above: see the file
 	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
 
 e2e:
@@ -33,9 +34,10 @@ vuln:
 	@go run $(govulncheck) ./... 2>vuln.out || { cat vuln.out; \
 		grep -q 'fetching vulnerabilities: .* no such host' vuln.out && echo 'skipped for want of govulncheck-db'; }
 
-# The second compares CPU time in rounds that take turns, and fails where a hit costs too much.
+# The last compares CPU time in rounds that take turns, and fails where a hit costs too much.
 bench:
-	go test -run '^$$' -bench . -skip BenchmarkCPU -benchmem ./...
+	go test -run '^$$' -bench . -skip "CPU|Accuracy" -benchmem ./...
+	go test -run '^$$' -bench Accuracy -benchtime 1x -v ./cache
 	go test -run '^$$' -bench BenchmarkCPU -benchtime 25x -v ./service
 
 fuzz:

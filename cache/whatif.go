@@ -70,7 +70,7 @@ const (
 	// simulatedEntries stand at least for the cache as it is, if it has as many.
 	simulatedEntries = 4096
 	// mostSimulated are too many, and have the rate lowered.
-	mostSimulated = 5850
+	mostSimulated = simulatedEntries / 7 * 10
 	// thinning is by how much the rate falls then.
 	thinning = .7
 	halfLife = 5 * time.Minute

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -68,6 +69,9 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 	status, bytes := a.Serve(w, r, span)
 	end := time.Now()
 	if span.IsRecording() {
+		if status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, "")
+		}
 		attrs, _ := t.attributes.Get().(*[]attribute.KeyValue) // the span copies them
 		if attrs == nil {
 			attrs = new([]attribute.KeyValue)

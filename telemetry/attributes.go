@@ -54,12 +54,23 @@ func appendServerAttributes(attrs []attribute.KeyValue, r *http.Request, route s
 	return attrs
 }
 
-// splitHostPort takes a host, in brackets if need be, with or without a port. The port is 0 where there is none.
+// splitHostPort takes a host, in brackets if need be, with or without a port. What is missing or malformed is
+// empty, or 0.
 func splitHostPort(hostport string) (host string, port int) {
+	if bracket := strings.LastIndexByte(hostport, ']'); hostport != "" && hostport[0] == '[' {
+		if bracket == len(hostport)-1 {
+			return hostport[1:bracket], 0
+		}
+	} else if strings.IndexByte(hostport, ':') < 0 {
+		return hostport, 0
+	}
 	host, digits, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return strings.Trim(hostport, "[]"), 0
+		return "", 0
 	}
-	port, _ = strconv.Atoi(digits)
-	return host, port
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return host, 0
+	}
+	return host, int(n)
 }

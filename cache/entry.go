@@ -35,7 +35,7 @@ func (k entryKey) far(cache string) string {
 	return cache + ":" + string(k.kind) + ":" + k.host + k.name
 }
 
-// entry is a value with what is known of it. All but simulated is immutable once it is shared.
+// entry is a value with what is known of it. All but the atomics is immutable once it is shared.
 type entry struct {
 	value   any
 	size    int // bytes of payload
@@ -46,6 +46,7 @@ type entry struct {
 	hash      uint64 // decides whether it is simulated
 	weight    uint32 // in the near tier
 	simulated atomic.Bool
+	hits      atomic.Int64
 }
 
 func (e *entry) fresh(now time.Time) bool { return now.Before(e.expires) }

@@ -116,6 +116,28 @@ func (f *farTier) set(ctx context.Context, k entryKey, e *entry, payload []byte)
 	return err == nil
 }
 
+// remove forgets what is under k.
+func (f *farTier) remove(ctx context.Context, k entryKey) error {
+	if f == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	start := time.Now()
+	err := f.delete(ctx, k.far(f.name))
+	result := resultOK
+	if err != nil {
+		result = resultError
+	}
+	f.called(ctx, "delete", result, start, err)
+	return err
+}
+
+func (f *farTier) delete(ctx context.Context, key string) (err error) {
+	defer catch(&err)
+	return f.store.Delete(ctx, key)
+}
+
 func (f *farTier) put(ctx context.Context, key string, value []byte, ttl time.Duration) (err error) {
 	defer catch(&err)
 	return f.store.Set(ctx, key, value, ttl)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -35,6 +36,7 @@ type call struct {
 	done   chan struct{}
 	ctx    context.Context // ends when the load's time is up, whether or not the load heeds it
 	cancel context.CancelFunc
+	purged atomic.Bool // its key, since it began
 
 	loaded loaded
 	tier   Tier // where the value was found after all, or None
@@ -143,17 +145,14 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	}
 	if e := c.far.get(f.ctx, k, src.decode); e != nil {
 		e.hash = c.whatIf.hash(k)
-		c.near.set(k, e)
+		c.keepNear(f, k, e)
 		f.loaded, f.tier = loaded{entry: e, stored: true}, Far
 		return
 	}
 	f.loaded, f.err = c.load(f, src)
 	if f.err == nil && f.loaded.stored {
 		f.loaded.hash = c.whatIf.hash(k)
-		c.near.set(k, f.loaded.entry)
-		// Also when the load took all of its time.
-		shared := c.far.set(context.WithoutCancel(f.ctx), k, f.loaded.entry, f.loaded.payload)
-		f.loaded.stored = shared || c.near != nil
+		f.loaded.stored = c.keep(f, k, f.loaded)
 	}
 }
 

@@ -147,6 +147,7 @@ func (m *metrics) answered(res Result, e *entry) {
 		}
 	}
 	if res.Outcome == Hit {
+		e.hits.Add(1)
 		m.saved.Add(e.cost.Seconds())
 		m.age.Observe(res.Age.Seconds())
 	}

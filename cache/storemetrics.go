@@ -45,7 +45,7 @@ func newStoreMetrics(r prometheus.Registerer, store string) (*storeMetrics, erro
 	lag.WithLabelValues(store)
 	m := &storeMetrics{make(map[storeCall]prometheus.Observer)}
 	for op, results := range map[string][]string{
-		"get": {resultOK, resultMiss, resultError, resultCorrupt}, "set": {resultOK, resultError},
+		"get": {resultOK, resultMiss, resultError, resultCorrupt}, "set": {resultOK, resultError}, "delete": {resultOK, resultError},
 	} {
 		for _, result := range results {
 			m.calls[storeCall{op, result}] = duration.WithLabelValues(store, op, result)

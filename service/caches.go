@@ -47,6 +47,8 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 	return c, nil
 }
 
+func (c caches) all() []*cache.Cache { return []*cache.Cache{c.slow, c.tiles, c.stats} }
+
 func (c caches) close(ctx context.Context) error {
 	return errors.Join(c.slow.Close(ctx), c.tiles.Close(ctx), c.stats.Close(ctx))
 }

@@ -1,0 +1,56 @@
+package cache
+
+import "time"
+
+// Entry is one of the near tier, as an operator sees it.
+type Entry struct {
+	Key   string        // PurgeKey takes it
+	Bytes int64         // its share of Options.Near
+	Age   time.Duration // since it was loaded
+	TTL   time.Duration // until it expires; negative if it has, and is not gone yet
+	Cost  time.Duration // what its load took
+	Hits  int64         // in this process
+}
+
+// Saved is the origin's time that the hits did not spend.
+func (e Entry) Saved() time.Duration { return time.Duration(e.Hits) * e.Cost }
+
+// Fill tells how full a near tier is. The zero value is that of none.
+type Fill struct {
+	Entries  int
+	Bytes    int64
+	Capacity int64 // bytes
+}
+
+// Name is Options.Name.
+func (c *Cache) Name() string { return c.opts.Name }
+
+// Fill tells how full the near tier is.
+func (c *Cache) Fill() Fill {
+	if c.near == nil {
+		return Fill{}
+	}
+	o := c.near.otter
+	return Fill{o.EstimatedSize(), int64(o.WeightedSize()), int64(o.GetMaximum())}
+}
+
+// Hottest are up to n entries of the near tier that it would give up last, in that order.
+func (c *Cache) Hottest(n int) (entries []Entry) {
+	if c.near == nil || n <= 0 {
+		return nil
+	}
+	now := time.Now()
+	for e := range c.near.otter.Hottest() {
+		entries = append(entries, Entry{
+			Key: e.Key.String(), Bytes: int64(e.Weight), Age: e.Value.age(now), TTL: e.Value.expires.Sub(now),
+			Cost: e.Value.cost, Hits: e.Value.hits.Load(),
+		})
+		if len(entries) == n {
+			break
+		}
+	}
+	return entries
+}
+
+// String is the key as Entry.Key has it: r:host/path?query of a response, v:key of a value of Fetch.
+func (k entryKey) String() string { return string(k.kind) + ":" + k.host + k.name }

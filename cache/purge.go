@@ -8,7 +8,7 @@ import (
 )
 
 // ErrKey is what PurgeKey returns for a key that no Entry can have.
-var ErrKey = errors.New("cache: a key begins with r: or v:")
+var ErrKey = errors.New("cache: not a key: those begin with r: or v: and go on")
 
 func parseKey(key string) (k entryKey, err error) {
 	kind, rest, ok := strings.Cut(key, ":")

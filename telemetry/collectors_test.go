@@ -63,11 +63,7 @@ func TestCollectors(t *testing.T) {
 			receiver.Answer(test.down)
 			const ended = 12000
 			end(tel, ended)
-			var a account
-			eventually(t, "the end of the exports", func() bool {
-				a, _ = accountOf(t, tel.Registry)
-				return a.pending == 0
-			})
+			a := atRest(t, tel.Registry)
 			if a.ended() != ended || a.exported[""] != 0 || a.failed() != a.exported[test.kind] || a.failed() == 0 || a.operations[test.kind] == 0 {
 				t.Errorf("%+v; want %d in all, and failures by %q alone", a, ended, test.kind)
 			}

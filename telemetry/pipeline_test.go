@@ -34,6 +34,17 @@ func (a account) ended() float64 {
 	return a.refused + a.late + a.pending + a.exported[""] + a.failed()
 }
 
+// atRest is the account once nothing is pending. It is taken anew then: a gathering is no single moment.
+func atRest(t *testing.T, g prometheus.Gatherer) account {
+	t.Helper()
+	eventually(t, "the end of the exports", func() bool {
+		a, _ := accountOf(t, g)
+		return a.pending == 0
+	})
+	a, _ := accountOf(t, g)
+	return a
+}
+
 // accountOf reads the metrics, if there is a pipeline.
 func accountOf(t *testing.T, g prometheus.Gatherer) (a account, there bool) {
 	t.Helper()
@@ -116,11 +127,7 @@ func TestShutdownHasNoTime(t *testing.T) {
 	if line := logs.Record(t, "spans not exported at shutdown"); fmt.Sprint(line["spans"]) == "0" {
 		t.Errorf("the log says %v", line)
 	}
-	var a account
-	eventually(t, "the end of the exports", func() bool {
-		a, _ = accountOf(t, tel.Registry)
-		return a.pending == 0
-	})
+	a := atRest(t, tel.Registry)
 	if a.failed() != 1000 || a.ended() != 1000 {
 		t.Errorf("%+v; want 1000 given up on", a)
 	}

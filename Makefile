@@ -17,7 +17,7 @@ lint:
 unit:
 	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
 	@grep -E '^(ok|FAIL)|no test files' test.out
-	go test -run TestWhatIfIsAccurate ./cache # left out above: see the file
+	go test -run 'TestWhatIfIsAccurate|TestHitAllocates' ./cache ./service # left out above: see their files
 	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
 
 e2e:

@@ -6,15 +6,15 @@ import (
 	"strconv"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // Answer is one that is at hand, and needs no handler.
 type Answer = interface {
-	// Serve writes the answer to r, counts it and describes it on span. It returns the status and how many
-	// bytes of the body w took.
-	Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64)
-	// LogAttrs says how the answer came about.
+	// Serve writes the answer to r and counts it. It returns the status and how many bytes of the body w took.
+	Serve(w http.ResponseWriter, r *http.Request) (status int, bytes int64)
+	// AppendSpanAttrs and LogAttrs say how the answer came about.
+	AppendSpanAttrs([]attribute.KeyValue) []attribute.KeyValue
 	LogAttrs() []slog.Attr
 }
 
@@ -60,8 +60,8 @@ func (c *Cache) atHand(k entryKey, now time.Time) *nearAnswer {
 	return a
 }
 
-func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64) {
-	a.cache.conclude(r.Context(), span, a.result, a.entry, trace.SpanContext{})
+func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request) (status int, bytes int64) {
+	a.cache.count(r.Context(), a.result, a.entry)
 	h := w.Header()
 	h["Age"] = a.age
 	if own := h["Cache-Status"]; len(own) == 0 {
@@ -70,6 +70,10 @@ func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request, span trace.Sp
 		h["Cache-Status"] = append(own, a.status...)
 	}
 	return a.response.status, a.response.write(w, r.Method)
+}
+
+func (a *nearAnswer) AppendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue {
+	return a.result.appendSpanAttrs(attrs)
 }
 
 func (a *nearAnswer) LogAttrs() []slog.Attr { return a.result.LogAttrs() }

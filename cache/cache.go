@@ -112,7 +112,6 @@ type Cache struct {
 	flights flights
 	metrics *metrics
 	tracer  trace.Tracer
-	attrs   sync.Pool // of *[]attribute.KeyValue
 
 	loads  sync.WaitGroup
 	stop   context.Context // ends what still loads when Close gives up waiting

@@ -193,22 +193,23 @@ func (c *Cache) hit(ctx context.Context, e *entry) {
 
 // conclude counts the one answer that a call gets, and says how it came about wherever that is told.
 func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *entry, link trace.SpanContext) {
+	c.count(ctx, res, e)
+	c.describe(span, res)
+	if link.IsValid() {
+		span.AddLink(trace.Link{SpanContext: link})
+	}
+}
+
+func (c *Cache) count(ctx context.Context, res Result, e *entry) {
 	c.metrics.answered(res, e)
 	if res.Outcome == Hit || res.Stored {
 		c.whatIf.observe(e)
 	}
 	RecorderFrom(ctx).record(res)
-	if !span.IsRecording() {
-		return
-	}
-	attrs, _ := c.attrs.Get().(*[]attribute.KeyValue) // the span copies them
-	if attrs == nil {
-		attrs = new([]attribute.KeyValue)
-	}
-	*attrs = res.appendSpanAttrs((*attrs)[:0])
-	span.SetAttributes(*attrs...)
-	c.attrs.Put(attrs)
-	if link.IsValid() {
-		span.AddLink(trace.Link{SpanContext: link})
+}
+
+func (c *Cache) describe(span trace.Span, res Result) {
+	if span.IsRecording() {
+		span.SetAttributes(res.appendSpanAttrs(nil)...)
 	}
 }

@@ -36,7 +36,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	k := c.responseKey(r)
 	if a := c.atHand(k, time.Now()); a != nil {
-		a.Serve(w, r, trace.SpanFromContext(ctx))
+		a.Serve(w, r)
+		c.describe(trace.SpanFromContext(ctx), a.result)
 		return
 	}
 	l, res, err := c.answer(ctx, k, c.responseSource(c.originRequest(r), h.next))

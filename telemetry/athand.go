@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // AtHand is a handler that may have an answer at hand, such as one of package cache.
@@ -20,9 +19,10 @@ type AtHand interface {
 
 // Answer is one that is at hand, to a GET or HEAD.
 type Answer = interface {
-	// Serve writes the answer to r, and says on span, which r's context does not know, what is to be said.
-	// It returns the status and the bytes written of the body.
-	Serve(w http.ResponseWriter, r *http.Request, span trace.Span) (status int, bytes int64)
+	// Serve writes the answer to r. It returns the status and the bytes written of the body.
+	Serve(w http.ResponseWriter, r *http.Request) (status int, bytes int64)
+	// AppendSpanAttrs appends those of the answer to the span's.
+	AppendSpanAttrs([]attribute.KeyValue) []attribute.KeyValue
 	// LogAttrs are those of the access line.
 	LogAttrs() []slog.Attr
 }
@@ -66,7 +66,7 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 	defer span.End()
 	sc := span.SpanContext()
 	t.nameTrace(w.Header(), sc)
-	status, bytes := a.Serve(w, r, span)
+	status, bytes := a.Serve(w, r)
 	end := time.Now()
 	if span.IsRecording() {
 		if status >= http.StatusInternalServerError {
@@ -76,7 +76,7 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 		if attrs == nil {
 			attrs = new([]attribute.KeyValue)
 		}
-		*attrs = appendServerAttributes((*attrs)[:0], r, known.route, status, bytes)
+		*attrs = a.AppendSpanAttrs(appendServerAttributes((*attrs)[:0], r, known.route, status, bytes))
 		span.SetAttributes(*attrs...)
 		t.attributes.Put(attrs)
 	}
@@ -84,7 +84,7 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 	if status != http.StatusOK {
 		s = t.server.series(r.Method, known.route, status)
 	}
-	s.observe(end.Sub(start), sc)
+	s.observe(end.Sub(start), end, sc)
 	t.access(ctx, r, exchange{known.route, status, bytes, end.Sub(start), end}, true, a.LogAttrs)
 }
 

@@ -16,11 +16,11 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	"go.opentelemetry.io/otel/trace"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -246,7 +246,7 @@ func (h handy) AtHand(*http.Request) telemetry.Answer { return prepared(h) }
 
 type prepared handy
 
-func (p prepared) Serve(w http.ResponseWriter, r *http.Request, _ trace.Span) (status int, bytes int64) {
+func (p prepared) Serve(w http.ResponseWriter, r *http.Request) (status int, bytes int64) {
 	made := httptest.NewRecorder()
 	p.ServeHTTP(made, r)
 	maps.Copy(w.Header(), made.Header())
@@ -257,6 +257,8 @@ func (p prepared) Serve(w http.ResponseWriter, r *http.Request, _ trace.Span) (s
 	n, _ := w.Write(made.Body.Bytes())
 	return made.Code, int64(n)
 }
+
+func (prepared) AppendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue { return attrs }
 
 func (prepared) LogAttrs() []slog.Attr { return nil }
 

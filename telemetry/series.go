@@ -24,11 +24,11 @@ func newSeries(o prometheus.Observer) *series {
 // and a scrape, once in seconds, sees the last of each bucket only.
 const exemplarEvery = 100 * time.Millisecond
 
-// observe records d, with the span as its exemplar if the span is sampled: only then is there a trace to be
+// observe records d, which ended at now, with the span as its exemplar if the span is sampled: only then is there a trace to be
 // found.
-func (s *series) observe(d time.Duration, sc trace.SpanContext) {
+func (s *series) observe(d time.Duration, now time.Time, sc trace.SpanContext) {
 	v := d.Seconds()
-	if !sc.IsSampled() || !s.due(v) {
+	if !sc.IsSampled() || !s.due(v, now.UnixNano()) {
 		s.histogram.(prometheus.Observer).Observe(v)
 		return
 	}
@@ -37,8 +37,8 @@ func (s *series) observe(d time.Duration, sc trace.SpanContext) {
 	})
 }
 
-func (s *series) due(v float64) bool {
+func (s *series) due(v float64, now int64) bool {
 	last := &s.exemplars[sort.SearchFloat64s(seconds, v)]
-	now, before := time.Now().UnixNano(), last.Load()
+	before := last.Load()
 	return now-before >= int64(exemplarEvery) && last.CompareAndSwap(before, now)
 }

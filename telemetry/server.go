@@ -81,7 +81,7 @@ func (t *Telemetry) observed(next http.Handler, annotate Annotate) http.Handler 
 		if note != nil {
 			attrs, routine = note()
 		}
-		t.server.series(r.Method, route, a.status).observe(elapsed, sc)
+		t.server.series(r.Method, route, a.status).observe(elapsed, end, sc)
 		t.access(ctx, r, exchange{route, a.status, a.bytes, elapsed, end}, routine, func() []slog.Attr { return attrs })
 		if aborted {
 			panic(http.ErrAbortHandler)

@@ -35,8 +35,16 @@ type accessLog struct {
 	slow   time.Duration
 	first  int64 // lines of routine answers a second; negative: all
 
-	second atomic.Int64 // in which routine lines are counted, since 1970
-	lines  atomic.Int64 // that were due in it
+	second  atomic.Int64 // in which routine lines are counted, since 1970
+	before  atomic.Int64 // lines that were due before it
+	due     atomic.Int64 // routine lines, ever
+	written atomic.Int64 // of these
+}
+
+// sampledOut is how many routine answers have no line.
+func (l *accessLog) sampledOut() float64 {
+	written := l.written.Load()
+	return float64(l.due.Load() - written)
 }
 
 // Of the routine answers beyond the first in a second, one in so many has its line.
@@ -63,12 +71,14 @@ func (l *accessLog) rate(x exchange, routine bool) int {
 	}
 	// Two at the turn of a second may both count from 0: a line more, or less.
 	if now := x.end.Unix(); l.second.Load() != now && l.second.Swap(now) != now {
-		l.lines.Store(0)
+		l.before.Store(l.due.Load())
 	}
-	switch n := l.lines.Add(1) - l.first; {
+	switch n := l.due.Add(1) - l.before.Load() - l.first; {
 	case n <= 0:
+		l.written.Add(1)
 		return 1
 	case n%oneIn == 0:
+		l.written.Add(1)
 		return oneIn
 	}
 	return 0
@@ -107,7 +117,6 @@ func (t *Telemetry) access(ctx context.Context, r *http.Request, x exchange, rou
 	}
 	rate := t.lines.rate(x, routine)
 	if rate == 0 {
-		t.logs.sampled.Inc()
 		return
 	}
 	t.Logger.LogAttrs(ctx, level, "request", t.lines.attrs(r, x, rate, extra())...)

@@ -61,7 +61,10 @@ func (t *Telemetry) handRoute(method, pattern string) *handRoute {
 // told nothing.
 func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer, pattern string, start time.Time) {
 	known := t.handRoute(r.Method, pattern)
-	ctx := t.Propagator.Extract(r.Context(), carrier{propagation.HeaderCarrier(r.Header)})
+	ctx := r.Context()
+	if !t.w3cOnly || r.Header["Traceparent"] != nil || r.Header["Baggage"] != nil {
+		ctx = t.Propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	}
 	ctx, span := t.tracer.Start(ctx, known.span, t.startServer...)
 	defer span.End()
 	sc := span.SpanContext()
@@ -86,27 +89,4 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer
 	}
 	s.observe(end.Sub(start), end, sc)
 	t.access(ctx, r, exchange{known.route, status, bytes, end.Sub(start), end}, true, a.LogAttrs)
-}
-
-// carrier reads what propagators ask of a header, which they spell in small letters, without an allocation
-// for the fields of W3C Trace Context and Baggage.
-type carrier struct{ propagation.HeaderCarrier }
-
-func (c carrier) Get(name string) string {
-	if values := c.Values(name); len(values) > 0 {
-		return values[0]
-	}
-	return ""
-}
-
-func (c carrier) Values(name string) []string {
-	switch name {
-	case "traceparent":
-		return c.HeaderCarrier["Traceparent"]
-	case "tracestate":
-		return c.HeaderCarrier["Tracestate"]
-	case "baggage":
-		return c.HeaderCarrier["Baggage"]
-	}
-	return c.HeaderCarrier.Values(name)
 }

@@ -6,18 +6,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// logCounts are the records that are in no log.
-type logCounts struct {
-	write   prometheus.Counter // the writer failed
-	sampled prometheus.Counter // left out on purpose
-}
-
-func newLogCounts(r prometheus.Registerer) logCounts {
-	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "log_records_dropped_total", Help: "Log records that were not written.",
-	}, []string{"reason"})
-	r.MustRegister(dropped)
-	return logCounts{write: dropped.WithLabelValues("write"), sampled: dropped.WithLabelValues("sampled")}
+// newLogCounts registers the records that are in no log: those left out on purpose, which lines counts, and
+// those that the writer failed at, which the counter does.
+func newLogCounts(r prometheus.Registerer, lines *accessLog) prometheus.Counter {
+	dropped := func(reason string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{
+			Name: "log_records_dropped_total", Help: "Log records that were not written.",
+			ConstLabels: prometheus.Labels{"reason": reason},
+		}
+	}
+	unwritten := prometheus.NewCounter(dropped("write"))
+	r.MustRegister(unwritten, prometheus.NewCounterFunc(dropped("sampled"), lines.sampledOut))
+	return unwritten
 }
 
 // countingWriter counts the records that w does not take whole: slog tells nobody. Its handlers write a

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/contrib/propagators/autoprop"
@@ -24,6 +25,13 @@ func (p wholeFields) Extract(ctx context.Context, carrier propagation.TextMapCar
 		carrier = wholeCarrier{carrier, values}
 	}
 	return p.TextMapPropagator.Extract(ctx, carrier)
+}
+
+// w3cOnly tells whether p has nothing to read where there is neither a traceparent nor baggage.
+func w3cOnly(p propagation.TextMapPropagator) bool {
+	return !slices.ContainsFunc(p.Fields(), func(field string) bool {
+		return field != "traceparent" && field != "tracestate" && field != "baggage"
+	})
 }
 
 type wholeCarrier struct {

@@ -71,9 +71,9 @@ type Telemetry struct {
 	scrapes     *scrapeMetrics
 	handRoutes  table[handKey, *handRoute]
 	singles     singles
+	w3cOnly     bool      // Propagator reads nothing but W3C Trace Context and Baggage
 	attributes  sync.Pool // of *[]attribute.KeyValue
 	lines       *accessLog
-	logs        logCounts
 	shutdown    func(context.Context) error
 }
 
@@ -94,12 +94,13 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Logs == nil {
 		o.Logs = os.Stderr
 	}
-	t.logs = newLogCounts(t.Registry)
-	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level, t.logs.write))
 	text, _ := o.LogFormat.text(o.Logs)
 	t.lines = newAccessLog(o, text)
+	unwritten := newLogCounts(t.Registry, t.lines)
+	t.Logger = slog.New(newLogHandler(o.Logs, o.LogFormat, t.Level, unwritten))
 	t.reportErrors() // before whatever may have one
 	t.Propagator = newPropagator()
+	t.w3cOnly = w3cOnly(t.Propagator)
 	t.server = newServerMetrics(t.Registry)
 	t.scrapes = newScrapeMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {

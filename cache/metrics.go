@@ -21,7 +21,7 @@ type metrics struct {
 	others         atomic.Int64 // answers that the near tier might have given, were it larger
 	loadOK         prometheus.Observer
 	loadError      prometheus.Observer
-	saved          prometheus.Counter
+	saved          atomic.Int64 // microseconds: nanoseconds of a busy cache would overflow in days
 	age            prometheus.Observer
 	evictedSize    prometheus.Counter
 	evictedExpired prometheus.Counter
@@ -50,10 +50,10 @@ func newMetrics(name string) *metrics {
 		"Duration of loads from the origin.", m.labels, loadBuckets), []string{"result"})
 	m.loadOK, m.loadError = loads.WithLabelValues("ok"), loads.WithLabelValues("error")
 
-	m.saved = prometheus.NewCounter(prometheus.CounterOpts{
+	saved := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "cache_saved_seconds_total", ConstLabels: m.labels,
 		Help: "Seconds of the origin that hits did not spend: the sum of what their loads had taken.",
-	})
+	}, func() float64 { return float64(m.saved.Load()) / 1e6 })
 	age := prometheus.NewHistogram(histogram("cache_age_seconds", "Age of the values that hits served.", m.labels, ageBuckets))
 	m.age = age
 
@@ -63,7 +63,7 @@ func newMetrics(name string) *metrics {
 	}, []string{"cause"})
 	m.evictedSize, m.evictedExpired = evictions.WithLabelValues("size"), evictions.WithLabelValues("expired")
 
-	m.own = []prometheus.Collector{requests, loads, m.saved, age, evictions}
+	m.own = []prometheus.Collector{requests, loads, saved, age, evictions}
 
 	return m
 }
@@ -148,7 +148,7 @@ func (m *metrics) answered(res Result, e *entry) {
 	}
 	if res.Outcome == Hit {
 		e.hits.Add(1)
-		m.saved.Add(e.cost.Seconds())
+		m.saved.Add(e.cost.Microseconds())
 		m.age.Observe(res.Age.Seconds())
 	}
 }

@@ -367,3 +367,37 @@ func TestHandlerReplacesFieldsAroundIt(t *testing.T) {
 		}
 	}
 }
+
+// TestHandlerQuery: what is no part of the key is not shown to the handler, in whatever form.
+func TestHandlerQuery(t *testing.T) {
+	for _, test := range []struct {
+		desc   string
+		query  []string
+		target string
+		shown  string
+	}{
+		{"all", nil, "/a?b=2&a=1&b=1", "/a?a=1&b=2&b=1"},
+		{"some", []string{"b"}, "/a?a=1&b=2", "/a?b=2"},
+		{"none", []string{}, "/a?a=1&b=2", "/a"},
+		{"none, of one that does not parse", []string{}, "/a?%zz", "/a"},
+		{"all, of one that does not parse", nil, "/a?%zz", "/a?%zz"},
+		{"a path in another spelling", nil, "/%61%2fb", "/a%2Fb"},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			var shown string
+			h := newCache(t, nil, cache.Options{TTL: time.Hour, Query: test.query}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				shown = r.RequestURI
+				if r.URL.RequestURI() != r.RequestURI {
+					t.Errorf("URL %s, RequestURI %s", r.URL, r.RequestURI)
+				}
+			}))
+			do(h, "GET", test.target)
+			if shown != test.shown {
+				t.Errorf("the handler sees %s, want %s", shown, test.shown)
+			}
+			if w := do(h, "GET", test.shown); w.Header().Get("Age") == "" {
+				t.Errorf("%s is no hit: %v", test.shown, w.Header())
+			}
+		})
+	}
+}

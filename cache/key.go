@@ -26,6 +26,7 @@ func (c *Cache) originRequest(r *http.Request) *http.Request {
 	if r.URL.RawPath != "" {
 		r.URL.RawPath = pathOf(r.URL)
 	}
+	r.RequestURI = r.URL.RequestURI() // it has the whole query
 	for _, name := range []string{
 		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
 	} {

@@ -1,12 +1,14 @@
 package telemetry_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -120,6 +122,13 @@ func parityCases() []parityCase {
 			"name": aborted, "status": aborted, "attribute http.response.status_code": aborted,
 			"metric http.request.method": aborted, "metric http.route": aborted, "metric http.response.status_code": aborted}},
 		{"a flush", "POST /", func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() }, parityRequest("POST", "/"), nil},
+		{"a hijack", "POST /", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			conn.Close()
+		}, parityRequest("POST", "/"), nil},
 		{"HTTP/1.0", tiles, status(200), parityRequest("GET", "/tiles/1/2", proto("HTTP/1.0", 1, 0)), nil},
 		{"HTTP/2", tiles, status(200), parityRequest("GET", "/tiles/1/2", proto("HTTP/2.0", 2, 0)), nil},
 		{"TLS", tiles, status(200), parityRequest("GET", "https://example.com/tiles/1/2", func(r *http.Request) { r.TLS = new(tls.ConnectionState) }), nil},
@@ -143,6 +152,14 @@ func parityCases() []parityCase {
 		{"a trace that is none", tiles, status(200), parityRequest("GET", "/tiles/1/2", header("Traceparent", "00-x-y-01")), nil},
 		{"baggage", tiles, status(200), parityRequest("GET", "/tiles/1/2", header("Baggage", "user=7")), nil},
 	}
+}
+
+// hijackable gives its connection away.
+type hijackable struct{ *httptest.ResponseRecorder }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, _ := net.Pipe()
+	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
 }
 
 // telling is what was told of a request, name by name.
@@ -178,7 +195,7 @@ func byOtelhttp(t *testing.T, c parityCase) telling {
 		otelhttp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
 	func() {
 		defer func() { _ = recover() }()
-		h.ServeHTTP(httptest.NewRecorder(), c.again(t))
+		h.ServeHTTP(hijackable{httptest.NewRecorder()}, c.again(t))
 	}()
 	var data metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &data); err != nil {
@@ -215,7 +232,7 @@ func byOurs(t *testing.T, c parityCase, ready bool) telling {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		tel.Server(mux, nil).ServeHTTP(httptest.NewRecorder(), c.again(t))
+		tel.Server(mux, nil).ServeHTTP(hijackable{httptest.NewRecorder()}, c.again(t))
 	}()
 	metric := map[string]string{}
 	families, err := tel.Registry.Gather()

@@ -1,0 +1,50 @@
+package main
+
+import "strings"
+
+// colour is what a series of that name has, wherever it stands.
+type colour struct{ name, color string }
+
+// colours are those of the words that a legend's label takes, or of the legend itself.
+var colours = []struct {
+	legend string
+	words  []colour
+}{
+	{"{{outcome}}", []colour{
+		{"hit", "green"}, {"stale", "light-green"}, {"stale_error", "yellow"}, {"miss", "orange"}, {"coalesced", "blue"},
+		{"revalidated", "light-blue"}, {"bypass", "text"}, {"rejected", "red"},
+	}},
+	{"{{tier}}", []colour{{"near", "dark-green"}, {"far", "light-green"}, {"none", "orange"}}},
+	{"{{result}}", []colour{{"ok", "green"}, {"miss", "orange"}, {"error", "red"}, {"corrupt", "dark-red"}}},
+	{"{{http_response_status_code}}", []colour{
+		{`/^2\d\d$/`, "green"}, {`/^3\d\d$/`, "blue"}, {`/^4\d\d$/`, "yellow"}, {`/^5\d\d$/`, "red"}, {"0", "text"},
+	}},
+	{"{{db_client_connection_state}}", []colour{{"idle", "light-green"}, {"used", "green"}}},
+	{"", []colour{
+		{"p50", "green"}, {"p95", "yellow"}, {"p99", "orange"}, {"limit", "red"}, {"lost", "red"}, {"ok", "green"},
+		{"saved", "green"}, {"spent", "orange"}, {"waiting", "orange"},
+	}},
+}
+
+// coloursOf are the overrides that a panel of these queries needs.
+func coloursOf(queries []query) []object {
+	overrides := []object{}
+	for _, group := range colours {
+		for _, c := range group.words {
+			for _, q := range queries {
+				if q.legend != group.legend && (group.legend != "" || q.legend != c.name) {
+					continue
+				}
+				matcher := "byName"
+				if strings.HasPrefix(c.name, "/") {
+					matcher = "byRegexp"
+				}
+				overrides = append(overrides, object{
+					"matcher":    object{"id": matcher, "options": c.name},
+					"properties": []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": c.color}}},
+				})
+			}
+		}
+	}
+	return overrides
+}

@@ -1,0 +1,186 @@
+package main
+
+type gridPos struct {
+	H int `json:"h"`
+	W int `json:"w"`
+	X int `json:"x"`
+	Y int `json:"y"`
+}
+
+type panel struct {
+	ID              int      `json:"id"`
+	Type            string   `json:"type"`
+	Title           string   `json:"title"`
+	Description     string   `json:"description,omitempty"`
+	GridPos         gridPos  `json:"gridPos"`
+	Datasource      object   `json:"datasource,omitempty"`
+	Targets         []object `json:"targets,omitempty"`
+	FieldConfig     *fields  `json:"fieldConfig,omitempty"`
+	Options         object   `json:"options,omitempty"`
+	Transformations []object `json:"transformations,omitempty"`
+	Links           []object `json:"links,omitempty"`
+}
+
+type fields struct {
+	Defaults  object   `json:"defaults"`
+	Overrides []object `json:"overrides"`
+}
+
+// query is an expression and what its series are called.
+type query struct{ expr, legend string }
+
+func newPanel(kind, title, unit, description string, queries []query) *panel {
+	p := &panel{
+		Type: kind, Title: title, Description: description, Datasource: prometheus,
+		GridPos:     gridPos{W: 8, H: 8},
+		FieldConfig: &fields{object{"unit": unit, "thresholds": steps("green")}, coloursOf(queries)},
+	}
+	for i, q := range queries {
+		p.Targets = append(p.Targets, object{
+			"refId": string(rune('A' + i)), "datasource": prometheus, "editorMode": "code",
+			"expr": q.expr, "legendFormat": q.legend, "range": true,
+		})
+	}
+	return p
+}
+
+// series draws lines over time.
+func series(title, unit, description string, queries ...query) *panel {
+	p := newPanel("timeseries", title, unit, description, queries)
+	p.FieldConfig.Defaults["min"] = 0
+	p.FieldConfig.Defaults["color"] = object{"mode": "palette-classic-by-name"}
+	p.FieldConfig.Defaults["custom"] = object{
+		"drawStyle": "line", "lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": 60000,
+		"thresholdsStyle": object{"mode": "off"},
+	}
+	p.Options = object{
+		"legend":  object{"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []string{}},
+		"tooltip": object{"mode": "multi", "sort": "desc"},
+	}
+	return p
+}
+
+// stacked lays the lines on one another: their sum means something.
+func (p *panel) stacked() *panel {
+	custom := p.FieldConfig.Defaults["custom"].(object)
+	custom["fillOpacity"], custom["stacking"] = 60, object{"mode": "normal", "group": "A"}
+	return p
+}
+
+// stat is one number, and its course behind it.
+func stat(title, unit, description, expr string) *panel {
+	p := newPanel("stat", title, unit, description, []query{{expr, ""}})
+	p.GridPos = gridPos{W: 4, H: 4}
+	p.FieldConfig.Defaults["color"] = object{"mode": "thresholds"}
+	p.Options = object{
+		"colorMode": "value", "graphMode": "area", "justifyMode": "auto", "orientation": "auto", "textMode": "value",
+		"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
+	}
+	return p
+}
+
+// gauges are bars, one for each series.
+func gauges(title, unit, description string, q query) *panel {
+	p := newPanel("bargauge", title, unit, description, []query{q})
+	p.FieldConfig.Defaults["min"] = 0
+	p.FieldConfig.Defaults["color"] = object{"mode": "thresholds"}
+	p.Options = object{
+		"displayMode": "basic", "orientation": "horizontal", "showUnfilled": true, "valueMode": "color",
+		"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
+	}
+	return p
+}
+
+// heatmap draws a native histogram.
+func heatmap(title, description, expr string) *panel {
+	p := newPanel("heatmap", title, "reqps", description, []query{{expr, ""}})
+	p.Targets[0]["format"], p.Targets[0]["exemplar"] = "heatmap", true
+	p.FieldConfig.Overrides = []object{}
+	p.FieldConfig.Defaults["custom"] = object{"scaleDistribution": object{"type": "linear"}}
+	p.Options = object{
+		"calculate": false, "cellGap": 1, "cellValues": object{"unit": "reqps"},
+		"color": object{"mode": "scheme", "scheme": "Oranges", "fill": "dark-orange", "reverse": false,
+			"scale": "exponential", "exponent": 0.5, "steps": 64},
+		"exemplars":    object{"color": "rgba(255,0,255,0.7)"},
+		"filterValues": object{"le": 1e-9}, "legend": object{"show": true}, "rowsFrame": object{"layout": "auto"},
+		"showValue": "never", "tooltip": object{"mode": "single", "showColorScale": false, "yHistogram": false},
+		"yAxis": object{"axisPlacement": "left", "reverse": false, "unit": "s"},
+	}
+	return p
+}
+
+// table shows the last value of each series, the largest first.
+func table(title, unit, description, value string, q query) *panel {
+	p := newPanel("table", title, unit, description, []query{q})
+	p.Targets[0]["instant"], p.Targets[0]["range"], p.Targets[0]["format"] = true, false, "table"
+	p.Options = object{"showHeader": true, "cellHeight": "sm", "sortBy": []object{{"displayName": value, "desc": true}}}
+	p.Transformations = []object{{"id": "organize", "options": object{
+		"excludeByName": object{"Time": true, "__name__": true, "job": true}, "renameByName": object{"Value": value},
+	}}}
+	return p
+}
+
+// states shows since when each series has had its value.
+func states(title, unit, description string, q query) *panel {
+	p := newPanel("state-timeline", title, unit, description, []query{q})
+	p.FieldConfig.Defaults["color"] = object{"mode": "thresholds"}
+	p.FieldConfig.Defaults["custom"] = object{"fillOpacity": 70, "lineWidth": 0}
+	p.Options = object{
+		"mergeValues": true, "showValue": "never", "alignValue": "left", "rowHeight": 0.8,
+		"legend":  object{"displayMode": "list", "placement": "bottom", "showLegend": false},
+		"tooltip": object{"mode": "single"},
+	}
+	return p
+}
+
+func (p *panel) size(w, h int) *panel { p.GridPos.W, p.GridPos.H = w, h; return p }
+
+// exemplars shows the traces behind the numbers.
+func (p *panel) exemplars() *panel {
+	for _, t := range p.Targets {
+		t["exemplar"] = true
+	}
+	return p
+}
+
+// limits colours values: below the first number with the first colour, and so on.
+func (p *panel) limits(first string, rest ...any) *panel {
+	p.FieldConfig.Defaults["thresholds"] = steps(first, rest...)
+	if custom, ok := p.FieldConfig.Defaults["custom"].(object); ok && p.Type == "timeseries" {
+		custom["thresholdsStyle"] = object{"mode": "dashed"}
+	}
+	return p
+}
+
+// names gives words to values: 0 and 1, say.
+func (p *panel) names(words ...string) *panel {
+	options := object{}
+	for i, w := range words {
+		options[string(rune('0'+i))] = object{"text": w, "index": i}
+	}
+	p.FieldConfig.Defaults["mappings"] = []object{{"type": "value", "options": options}}
+	return p
+}
+
+func (p *panel) max(v float64) *panel { p.FieldConfig.Defaults["max"] = v; return p }
+
+// logarithmic is for values of several orders of magnitude.
+func (p *panel) logarithmic() *panel {
+	delete(p.FieldConfig.Defaults, "min")
+	p.FieldConfig.Defaults["custom"].(object)["scaleDistribution"] = object{"type": "log", "log": 10}
+	return p
+}
+
+// explained links to the dashboard that says more.
+func (p *panel) explained(title, dashboard string) *panel {
+	p.Links = append(p.Links, object{"title": title, "url": "/d/vitrine-" + dashboard + "?${__url_time_range}"})
+	return p
+}
+
+func steps(first string, rest ...any) object {
+	s := []object{{"color": first, "value": nil}}
+	for i := 0; i+1 < len(rest); i += 2 {
+		s = append(s, object{"value": rest[i], "color": rest[i+1]})
+	}
+	return object{"mode": "absolute", "steps": s}
+}

@@ -16,13 +16,20 @@ import (
 // that e2e/offline has built.
 func Command(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
+	path := find(name)
+	if path == "" {
+		Missing(t, name, "neither on PATH nor built")
+	}
+	return path
+}
+
+func find(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
 	built, _ := filepath.Glob(filepath.Join(tools(), name+"-v*")) // fails for a bad pattern alone
 	if len(built) == 0 {
-		Missing(t, name, err.Error())
+		return ""
 	}
 	return slices.Max(built)
 }

@@ -12,12 +12,14 @@ lint:
 	go vet ./...
 	go vet -tags e2e,drill ./e2e
 	go run $(staticcheck) -tags e2e,drill ./...
+	cd grafana && go mod tidy -diff && go vet .
 
 # Unit and integration tests; those that need a program that is not here skip and say its name.
 unit:
 	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
 	@grep -E '^(ok|FAIL)|no test files' test.out
 	go test -run 'TestWhatIfIsAccurate|TestHitAllocates' ./cache ./service # left out above: see their files
+	cd grafana && go test -shuffle=on .
 	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
 
 e2e:

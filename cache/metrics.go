@@ -25,6 +25,7 @@ type metrics struct {
 	age            prometheus.Observer
 	evictedSize    prometheus.Counter
 	evictedExpired prometheus.Counter
+	purgedKeys     prometheus.Counter
 
 	own    []prometheus.Collector
 	labels prometheus.Labels
@@ -63,7 +64,12 @@ func newMetrics(name string) *metrics {
 	}, []string{"cause"})
 	m.evictedSize, m.evictedExpired = evictions.WithLabelValues("size"), evictions.WithLabelValues("expired")
 
-	m.own = []prometheus.Collector{requests, loads, saved, age, evictions}
+	purges := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cache_purges_total", Help: "Purges that were asked for, by what they name.", ConstLabels: m.labels,
+	}, []string{"scope"})
+	m.purgedKeys = purges.WithLabelValues("key")
+
+	m.own = []prometheus.Collector{requests, loads, saved, age, evictions, purges}
 
 	return m
 }

@@ -31,6 +31,7 @@ func (c *Cache) PurgeKey(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	c.metrics.purgedKeys.Inc()
 	c.flights.mu.Lock()
 	if f := c.flights.calls[k]; f != nil {
 		f.purged.Store(true)

@@ -10,7 +10,7 @@ import (
 
 func TestGrafana(t *testing.T) {
 	requireGrafana(t)
-	for _, uid := range []string{"prometheus", "jaeger"} {
+	for _, uid := range []string{"prometheus", "jaeger", "alertmanager"} {
 		within(t, time.Minute, func() error {
 			var health struct{ Status, Message string }
 			err := getJSON(t.Context(), grafana+"/api/datasources/uid/"+uid+"/health", &health)
@@ -20,19 +20,20 @@ func TestGrafana(t *testing.T) {
 			return err
 		})
 	}
-	want := overview(t)
-	var got struct {
-		Dashboard dashboard
-		Meta      struct {
-			FolderTitle string
-			CanSave     bool
+	for _, want := range dashboards(t) {
+		var got struct {
+			Dashboard dashboard
+			Meta      struct {
+				FolderTitle string
+				CanSave     bool
+			}
 		}
-	}
-	if err := getJSON(t.Context(), grafana+"/api/dashboards/uid/"+want.UID, &got); err != nil {
-		t.Fatal(err)
-	}
-	if len(got.Dashboard.Panels) != len(want.Panels) || got.Meta.FolderTitle != "Vitrine" || got.Meta.CanSave {
-		t.Errorf("%d panels in folder %q, may be changed by anyone: %t; want %d in Vitrine, and no",
-			len(got.Dashboard.Panels), got.Meta.FolderTitle, got.Meta.CanSave, len(want.Panels))
+		if err := getJSON(t.Context(), grafana+"/api/dashboards/uid/"+want.UID, &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Dashboard.Panels) != len(want.Panels) || got.Meta.FolderTitle != "Vitrine" || got.Meta.CanSave {
+			t.Errorf("%s: %d panels in folder %q, may be changed by anyone: %t; want %d in Vitrine, and no", want.Title,
+				len(got.Dashboard.Panels), got.Meta.FolderTitle, got.Meta.CanSave, len(want.Panels))
+		}
 	}
 }

@@ -25,7 +25,7 @@ import (
 const project = "vitrine-e2e"
 
 // services are those of docker-compose.yml; Grafana joins them where its image can be had.
-var services = []string{"nginx", "service", "redis", "prometheus", "jaeger", "load"}
+var services = []string{"nginx", "service", "redis", "prometheus", "alertmanager", "jaeger", "redis-exporter", "nginx-exporter", "load"}
 
 var (
 	hasGrafana                                 bool

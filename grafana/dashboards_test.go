@@ -132,7 +132,7 @@ func listed(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	types := map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| ((?:`[a-z0-9_:*]+`(?:, )?)+) \\| (histogram|gauge|counter|) \\|").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| ((?:`[A-Za-z0-9_:*]+`(?:, )?)+) \\| ?(histogram|gauge|counter|) \\|").FindAllStringSubmatch(string(text), -1) {
 		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[1], -1) {
 			types[name[1]] = m[2]
 		}

@@ -159,7 +159,8 @@ func TestMetricsAreListed(t *testing.T) {
 		}
 	}
 	for name := range rows {
-		if !seen[name] && !strings.HasSuffix(name, "*") {
+		// What the kernel limits and counts differs from machine to machine.
+		if !seen[name] && !strings.HasSuffix(name, "*") && !strings.HasPrefix(name, "cgroup_") {
 			t.Errorf("docs/signals.md lists %s, which is not exposed", name)
 		}
 	}

@@ -3,21 +3,43 @@ package telemetry
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{
+			Matcher: regexp.MustCompile(`^(/sched/latencies:seconds|/sched/pauses/total/gc:seconds|/gc/heap/live:bytes|/cpu/classes/gc/total:cpu-seconds)$`),
+		})),
+		cgroup{os.DirFS("/sys/fs/cgroup")},
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
 	)
 	return r
+}
+
+// targetInfo says who exposes these metrics, as spans do (OpenTelemetry's compatibility with Prometheus,
+// resource attributes).
+func targetInfo(res *resource.Resource) prometheus.Collector {
+	labels := prometheus.Labels{}
+	for label, key := range map[string]attribute.Key{
+		"service_name": "service.name", "service_version": "service.version", "service_instance_id": "service.instance.id",
+	} {
+		value, _ := res.Set().Value(key)
+		labels[label] = value.AsString()
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "target_info", Help: "Who this is: 1.", ConstLabels: labels,
+	}, func() float64 { return 1 })
 }
 
 // scrapeMetrics say what the exposition costs; promhttp itself counts requests and errors. They are seen in

@@ -68,6 +68,7 @@ type Telemetry struct {
 	tracer      trace.Tracer
 	startServer []trace.SpanStartOption
 	server      *serverMetrics
+	client      *clientMetrics
 	scrapes     *scrapeMetrics
 	handRoutes  table[handKey, *handRoute]
 	singles     singles
@@ -102,6 +103,7 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	t.Propagator = newPropagator()
 	t.w3cOnly = w3cOnly(t.Propagator)
 	t.server = newServerMetrics(t.Registry)
+	t.client = newClientMetrics(t.Registry)
 	t.scrapes = newScrapeMetrics(t.Registry)
 	if err := t.startTraces(ctx, o); err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)

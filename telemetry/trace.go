@@ -51,6 +51,7 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options) error {
 	} else if err != nil {
 		return err
 	}
+	t.Registry.MustRegister(targetInfo(res))
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithResource(res),
 		sdktrace.WithSpanProcessor(t.tracez),

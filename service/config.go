@@ -35,6 +35,7 @@ type config struct {
 	logSlow         time.Duration
 	logQuery        bool
 	logClient       telemetry.ClientAddress
+	faults          bool
 	drainDelay      time.Duration
 	shutdownTimeout time.Duration
 }
@@ -105,6 +106,8 @@ var variables = []variable{
 		func(c *config, v string) error { c.logQuery = v == "true"; return oneOf(v, "true", "false") }},
 	{"VITRINE_LOG_CLIENT", "none", "none, peer or forwarded", "whose address is logged: nobody's, the connection's, or what the nearest proxy says",
 		func(c *config, v string) error { return c.logClient.UnmarshalText([]byte(v)) }},
+	{"VITRINE_FAULTS", "false", "true or false", "whether the operations port takes faults, at /debug/faults, for drills",
+		func(c *config, v string) error { c.faults = v == "true"; return oneOf(v, "true", "false") }},
 	{"VITRINE_DRAIN_DELAY", "0s", "a duration of 0s or more, such as 5s", "how long to go on serving after a SIGTERM, not ready any more",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v) }},
 	{"VITRINE_SHUTDOWN_TIMEOUT", "20s", "a duration of 0s or more, such as 20s", "how long requests and flushes may take after that",

@@ -100,6 +100,10 @@ var values = []struct {
 		map[string]string{"auto": "0", "text": "1", "json": "2"},
 		[]string{"JSON", "logfmt"},
 		func(c config) any { return c.logFormat }},
+	{"VITRINE_FAULTS",
+		map[string]string{"true": "true", "false": "false"},
+		[]string{"yes", "1", "True"},
+		func(c config) any { return c.faults }},
 	{"VITRINE_DRAIN_DELAY", durationsGood, durationsBad, func(c config) any { return c.drainDelay }},
 	{"VITRINE_SHUTDOWN_TIMEOUT", durationsGood, durationsBad, func(c config) any { return c.shutdownTimeout }},
 }

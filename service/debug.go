@@ -56,8 +56,10 @@ type entryView struct {
 // seconds is a duration that programs read as a number and people in three digits or so.
 type seconds float64
 
+func (s seconds) duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
+
 func (s seconds) String() string {
-	d := time.Duration(float64(s) * float64(time.Second))
+	d := s.duration()
 	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
 		if d.Abs() >= unit {
 			return d.Round(unit / 10).String()

@@ -74,7 +74,7 @@ func makeBusy(t *testing.T) busy {
 	t.Helper()
 	server := component.Redis(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1") // its counters are there also where nobody listens
-	env := map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": server.URL(), "VITRINE_SLOW_DELAY": "1ms"}
+	env := map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": server.URL(), "VITRINE_SLOW_DELAY": "1ms", "VITRINE_FAULTS": "true"}
 	p, other := start(t, env), start(t, env)
 	recorder := tracetest.NewSpanRecorder()
 	p.telemetry.TracerProvider.(*sdktrace.TracerProvider).RegisterSpanProcessor(recorder)
@@ -86,6 +86,8 @@ func makeBusy(t *testing.T) busy {
 	ask(t, "BREW", p.url+"/slow")
 	get(t, p.url+"/slow", "Authorization", "Bearer of tidings")
 	p.telemetry.Server(panicking(), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	ask(t, http.MethodPut, p.opsURL+"/debug/faults?cache=tiles&delay=1ms&error_rate=1")
+	get(t, p.url+"/tiles/1/1/0")
 	askRedis(t, p, recorder)
 	get(t, p.opsURL+"/metrics")
 	return busy{p, recorder.Ended()}

@@ -13,8 +13,8 @@ func (s *server) publicHandler() http.Handler {
 	mux.Handle("GET /{$}", page())
 	mux.Handle("GET /assets/{name}", assets())
 	mux.HandleFunc("GET /health", s.health.public)
-	mux.Handle("GET /slow", s.caches.slow.Handler(slow(s.cfg.slowDelay, s.instance())))
-	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile{s.caches.tiles.Handler(tileImage())})
+	mux.Handle("GET /slow", s.caches.slow.Handler(s.faults.origin("slow", slow(s.cfg.slowDelay, s.instance()))))
+	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile{s.caches.tiles.Handler(s.faults.origin("tiles", tileImage()))})
 	mux.Handle("GET /stats/{z}/{x}/{y}", s.tileStats())
 
 	// From the outside in. Telemetry wraps the router itself: the route that the router finds is on the
@@ -33,6 +33,11 @@ func (s *server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /debug/cache", s.showCaches)
 	mux.HandleFunc("GET /debug/cache.css", cacheStyle)
 	mux.HandleFunc("POST /debug/cache/purge", s.purge)
+	if s.faults != nil {
+		mux.HandleFunc("GET /debug/faults", s.showFaults)
+		mux.HandleFunc("PUT /debug/faults", s.setFaults)
+		mux.HandleFunc("DELETE /debug/faults", s.endFaults)
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

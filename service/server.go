@@ -24,6 +24,7 @@ type server struct {
 	telemetry *telemetry.Telemetry
 	redis     redis.UniversalClient // nil: not used
 	caches    caches
+	faults    *faults // nil: not enabled
 	health    *health
 	upstream  *http.Transport // of /stats
 
@@ -80,6 +81,9 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 	}
 	if s.caches, err = newCaches(cfg, s.redis, s.telemetry); err != nil {
 		return nil, err
+	}
+	if cfg.faults {
+		s.faults = newFaults(s.caches)
 	}
 	public := s.publicHandler()
 	s.public, s.ops = s.httpServer(public), s.httpServer(s.opsHandler())

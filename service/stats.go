@@ -53,6 +53,9 @@ func (s *server) tileStats() http.Handler {
 			return
 		}
 		answer, err := cache.Fetch(r.Context(), source.cache, t.String(), func(ctx context.Context) (tileStatistics, error) {
+			if err := s.faults.inject(ctx, source.cache.Name()); err != nil {
+				return tileStatistics{}, err
+			}
 			return source.load(ctx, t)
 		})
 		if result, ok := cache.RecorderFrom(r.Context()).Result(); ok {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"net/http"
 	"strconv"
 	"sync/atomic"
 
@@ -39,9 +40,13 @@ func newServerMetrics(r prometheus.Registerer) *serverMetrics {
 }
 
 // series is the histogram of the requests with these labels. Resolving them anew would cost more than the
-// observation does.
+// observation does. With a route's first answer its 500s begin at 0: rate() does not see how a counter came
+// to be, and would miss the first failures of each replica.
 func (m *serverMetrics) series(method, route string, status int) *series {
 	return m.known.get(seriesKey{methodOf(method), route, status}, func(k seriesKey) *series {
+		if k.route != "" {
+			m.duration.WithLabelValues(k.method, k.route, strconv.Itoa(http.StatusInternalServerError))
+		}
 		return newSeries(m.duration.WithLabelValues(k.method, k.route, strconv.Itoa(k.status)))
 	})
 }

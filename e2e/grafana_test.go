@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"vitrine/e2e/stack"
 )
 
 func TestGrafana(t *testing.T) {
@@ -13,14 +15,18 @@ func TestGrafana(t *testing.T) {
 	for _, uid := range []string{"prometheus", "jaeger", "alertmanager"} {
 		within(t, time.Minute, func() error {
 			var health struct{ Status, Message string }
-			err := getJSON(t.Context(), grafana+"/api/datasources/uid/"+uid+"/health", &health)
+			err := stack.GetJSON(t.Context(), grafana+"/api/datasources/uid/"+uid+"/health", &health)
 			if err == nil && health.Status != "OK" {
 				err = fmt.Errorf("data source %s is %s: %s", uid, health.Status, health.Message)
 			}
 			return err
 		})
 	}
-	for _, want := range dashboards(t) {
+	all, err := dashboards()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range all {
 		var got struct {
 			Dashboard dashboard
 			Meta      struct {
@@ -28,7 +34,7 @@ func TestGrafana(t *testing.T) {
 				CanSave     bool
 			}
 		}
-		if err := getJSON(t.Context(), grafana+"/api/dashboards/uid/"+want.UID, &got); err != nil {
+		if err := stack.GetJSON(t.Context(), grafana+"/api/dashboards/uid/"+want.UID, &got); err != nil {
 			t.Fatal(err)
 		}
 		if len(got.Dashboard.Panels) != len(want.Panels) || got.Meta.FolderTitle != "Vitrine" || got.Meta.CanSave {

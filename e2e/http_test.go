@@ -9,51 +9,52 @@ import (
 	"time"
 
 	"vitrine/e2e/component"
+	"vitrine/e2e/stack"
 )
 
 func TestSiteAnswers(t *testing.T) {
 	for range 2 {
-		if _, _, err := get(t.Context(), siteURL+"/slow"); err != nil {
+		if _, _, err := stack.Get(t.Context(), running.Site+"/slow"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	header, _, err := get(t.Context(), siteURL+"/slow")
+	header, _, err := stack.Get(t.Context(), running.Site+"/slow")
 	if err != nil || !strings.Contains(header.Get("Cache-Status"), "; hit;") {
 		t.Errorf("the third /slow: %v, %v; want a hit", header, err)
 	}
-	if _, _, err := get(t.Context(), siteURL+"/"); err != nil {
+	if _, _, err := stack.Get(t.Context(), running.Site+"/"); err != nil {
 		t.Error(err)
 	}
 	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/", "/debug/tracez"} {
-		if _, _, err := get(t.Context(), siteURL+path); err == nil || !strings.Contains(err.Error(), "404") {
+		if _, _, err := stack.Get(t.Context(), running.Site+path); err == nil || !strings.Contains(err.Error(), "404") {
 			t.Errorf("%s is public: %v", path, err)
 		}
 	}
 }
 
 func TestTheLoadBalancerBeginsTheTrace(t *testing.T) {
-	log, err := compose("logs", "--no-log-prefix", "nginx").Output()
+	log, err := running.Compose(t.Context(), "logs", "--no-log-prefix", "nginx")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(log), "otel.sh: no tracing module here") {
+	if strings.Contains(log, "otel.sh: no tracing module here") {
 		component.Missing(t, "nginx-otel", "this nginx image has no OpenTelemetry module")
 	}
-	header, _, err := get(t.Context(), siteURL+"/stats/"+coldTile())
+	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := traceID(header.Get("Traceresponse"))
+	id, err := stack.TraceID(header)
 	if err != nil {
 		t.Fatal(err)
 	}
 	within(t, time.Minute, func() error {
-		tr, err := jaegerTrace(t.Context(), id)
+		tr, err := running.Trace(t.Context(), id)
 		if err != nil {
 			return err
 		}
 		for _, s := range tr.Spans {
-			if s.parent() == "" && tr.Processes[s.ProcessID].ServiceName == "nginx" {
+			if s.Parent() == "" && tr.Processes[s.ProcessID].ServiceName == "nginx" {
 				return nil
 			}
 		}

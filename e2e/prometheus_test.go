@@ -4,10 +4,10 @@ package e2e
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
 	"testing"
 	"time"
+
+	"vitrine/e2e/stack"
 )
 
 func TestEveryTargetIsUp(t *testing.T) {
@@ -21,7 +21,7 @@ func TestEveryTargetIsUp(t *testing.T) {
 				}
 			}
 		}
-		if err := getJSON(t.Context(), prometheusURL+"/api/v1/targets", &answer); err != nil {
+		if err := stack.GetJSON(t.Context(), running.Prometheus+"/api/v1/targets", &answer); err != nil {
 			return err
 		}
 		jobs := map[string]int{}
@@ -41,47 +41,9 @@ func TestEveryTargetIsUp(t *testing.T) {
 	})
 }
 
-// quiet are the expressions that have no data while all is well.
-var quiet = regexp.MustCompile(`^ALERTS$|ALERTS\{`)
-
-// Panels are never empty: every expression has data.
-func TestDashboardsHaveData(t *testing.T) {
-	within(t, time.Minute, func() error {
-		samples, err := query(t.Context(), `up{job="service"} == 1`)
-		if err == nil && len(samples) != 3 {
-			err = fmt.Errorf("%d replicas, want three", len(samples))
-		}
-		return err
-	})
-	for _, d := range dashboards(t) {
-		t.Run(d.Title, func(t *testing.T) {
-			asked := 0
-			for _, p := range d.Panels {
-				for _, target := range p.Targets {
-					if quiet.MatchString(target.Expr) {
-						continue
-					}
-					asked++
-					within(t, 2*time.Minute, func() error {
-						samples, err := query(t.Context(), variables.Replace(target.Expr))
-						if err != nil {
-							return fmt.Errorf("%s: %w", p.Title, err)
-						}
-						if !slices.ContainsFunc(samples, func(s sample) bool { return s.Value[1] != "NaN" }) {
-							return fmt.Errorf("%s: nothing but NaN: %s", p.Title, target.Expr)
-						}
-						return nil
-					})
-				}
-			}
-			t.Logf("%d panels and rows, %d expressions with data", len(d.Panels), asked)
-		})
-	}
-}
-
 func TestNativeHistogramsAreScraped(t *testing.T) {
 	within(t, time.Minute, func() error {
-		_, err := query(t.Context(), `histogram_quantile(0.9, sum(rate(http_server_request_duration_seconds[1m])))`)
+		_, err := running.Query(t.Context(), `histogram_quantile(0.9, sum(rate(http_server_request_duration_seconds[1m])))`)
 		return err
 	})
 }
@@ -91,7 +53,7 @@ func TestMonitorTabHasData(t *testing.T) {
 		var answer struct {
 			Metrics []struct{ MetricPoints []any }
 		}
-		err := getJSON(t.Context(), jaegerURL+"/api/metrics/calls?service=vitrine&groupByOperation=true&lookback=300000&quantile=0.95&ratePer=60000&step=5000", &answer)
+		err := stack.GetJSON(t.Context(), running.Jaeger+"/api/metrics/calls?service=vitrine&groupByOperation=true&lookback=300000&quantile=0.95&ratePer=60000&step=5000", &answer)
 		if err != nil {
 			return err
 		}

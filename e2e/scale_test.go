@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"vitrine/e2e/stack"
 )
 
 // nginx and Prometheus follow the replicas as they come and go.
@@ -13,14 +15,14 @@ func TestScale(t *testing.T) {
 	// Until Prometheus has noticed, too: other tests ask it for all replicas.
 	scale := func(n int) {
 		t.Helper()
-		out, err := compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", fmt.Sprintf("service=%d", n), "service").CombinedOutput()
+		out, err := running.Command(t.Context(), "up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", fmt.Sprintf("service=%d", n), "service").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		within(t, time.Minute, func() error {
-			samples, err := query(t.Context(), `count(up{job="service"})`)
-			if err == nil && samples[0].Value[1] != fmt.Sprint(n) {
-				err = fmt.Errorf("%v replicas are scraped, want %d", samples[0].Value[1], n)
+			samples, err := running.Query(t.Context(), `count(up{job="service"})`)
+			if err == nil && int(samples[0].Point.Value()) != n {
+				err = fmt.Errorf("%v replicas are scraped, want %d", samples[0].Point.Value(), n)
 			}
 			return err
 		})
@@ -29,11 +31,11 @@ func TestScale(t *testing.T) {
 	scale(5)
 	within(t, time.Minute, func() error {
 		for range 5 {
-			if _, _, err := get(t.Context(), siteURL+"/stats/"+coldTile()); err != nil {
+			if _, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile()); err != nil {
 				return err
 			}
 		}
-		samples, err := query(t.Context(), `count(increase(http_server_request_duration_seconds_count{http_route="/stats/{z}/{x}/{y}"}[30s]) > 0) by (instance)`)
+		samples, err := running.Query(t.Context(), `count(increase(http_server_request_duration_seconds_count{http_route="/stats/{z}/{x}/{y}"}[30s]) > 0) by (instance)`)
 		if err == nil && len(samples) != 5 {
 			err = fmt.Errorf("%d replicas are asked by nginx, want 5", len(samples))
 		}

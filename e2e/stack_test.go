@@ -4,15 +4,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +15,7 @@ import (
 	"time"
 
 	"vitrine/e2e/component"
+	"vitrine/e2e/stack"
 )
 
 const project = "vitrine-e2e"
@@ -28,25 +24,30 @@ const project = "vitrine-e2e"
 var services = []string{"nginx", "service", "redis", "prometheus", "alertmanager", "jaeger", "redis-exporter", "nginx-exporter", "load"}
 
 var (
-	hasGrafana                                 bool
-	siteURL, prometheusURL, jaegerURL, grafana string
+	running    *stack.Stack
+	hasGrafana bool
+	grafana    string // where it is published
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (code int) {
-	ports, err := freePorts("VITRINE_PORT", "PROMETHEUS_PORT", "JAEGER_PORT", "GRAFANA_PORT")
+	ports, err := freePorts("GRAFANA_PORT", "VITRINE_PORT", "PROMETHEUS_PORT", "JAEGER_PORT")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	siteURL, prometheusURL, jaegerURL, grafana = ports[0], ports[1], ports[2], ports[3]
+	grafana = ports[0]
 	if hasGrafana, err = present("grafana"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	if hasGrafana {
 		services = append(services, "grafana")
+	}
+	// What a run left behind that was killed starts again with the Docker engine.
+	if code := down(); code != 0 {
+		return code
 	}
 	start := time.Now()
 	up := compose("up", append([]string{"--detach", "--build", "--wait", "--wait-timeout", "180"}, services...)...)
@@ -63,6 +64,15 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	fmt.Printf("healthy after %s, the image's build included\n", time.Since(start).Round(time.Second))
+	if running, err = stack.Open(context.Background(), "..", project); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := firstDashboard(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Printf("first dashboard without an empty panel after %s\n", time.Since(start).Round(time.Second))
 	return m.Run()
 }
 
@@ -128,75 +138,20 @@ func requireGrafana(t *testing.T) {
 	}
 }
 
-// get returns the answer's header and body; any status but 200 is an error.
-func get(ctx context.Context, address string) (http.Header, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %s", address, res.Status, bytes.TrimSpace(body))
-	}
-	return res.Header, body, err
-}
-
-// getJSON reads the answer into v.
-func getJSON(ctx context.Context, address string, v any) error {
-	_, body, err := get(ctx, address)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, v)
-}
-
 // within asks until check has no objection, at most for d.
 func within(t *testing.T, d time.Duration, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(d)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %v", d, err)
-		}
-		time.Sleep(500 * time.Millisecond)
+	if err := stack.Within(t.Context(), d, check); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// sample is a series of an instant query.
-type sample struct {
-	Metric map[string]string `json:"metric"`
-	Value  [2]any            `json:"value"`
-}
-
-// query asks Prometheus; no samples are an error.
-func query(ctx context.Context, promql string) ([]sample, error) {
-	var answer struct {
-		Data struct{ Result []sample }
-	}
-	if err := getJSON(ctx, prometheusURL+"/api/v1/query?query="+url.QueryEscape(promql), &answer); err != nil {
-		return nil, err
-	}
-	if len(answer.Data.Result) == 0 {
-		return nil, errors.New("no data: " + promql)
-	}
-	return answer.Data.Result, nil
 }
 
 // replicas is how many containers of a service run.
 func replicas(t *testing.T, service string) int {
 	t.Helper()
-	out, err := compose("ps", "--quiet", service).Output()
+	ids, err := running.Containers(t.Context(), service)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(strings.Fields(string(out)))
+	return len(ids)
 }

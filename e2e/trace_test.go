@@ -3,67 +3,15 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"vitrine/e2e/stack"
 )
-
-// trace is what Jaeger's API says of one.
-type trace struct {
-	Spans     []span
-	Processes map[string]struct {
-		ServiceName string
-		Tags        []tag
-	}
-}
-
-type span struct {
-	SpanID        string
-	OperationName string
-	References    []struct{ RefType, SpanID string }
-	StartTime     int64 // microseconds since 1970
-	Duration      int64 // microseconds
-	Tags          []tag
-	ProcessID     string
-}
-
-type tag struct {
-	Key   string
-	Value any
-}
-
-func value(tags []tag, key string) string {
-	for _, t := range tags {
-		if t.Key == key {
-			return fmt.Sprint(t.Value)
-		}
-	}
-	return ""
-}
-
-func (s span) parent() string {
-	for _, r := range s.References {
-		if r.RefType == "CHILD_OF" {
-			return r.SpanID
-		}
-	}
-	return ""
-}
-
-func jaegerTrace(ctx context.Context, id string) (trace, error) {
-	var answer struct{ Data []trace }
-	if err := getJSON(ctx, jaegerURL+"/api/traces/"+id, &answer); err != nil {
-		return trace{}, err
-	}
-	if len(answer.Data) != 1 {
-		return trace{}, fmt.Errorf("%d traces under %s", len(answer.Data), id)
-	}
-	return answer.Data[0], nil
-}
 
 // coldTile names a tile two levels above leaves that nobody has asked for.
 func coldTile() string {
@@ -71,43 +19,33 @@ func coldTile() string {
 	return fmt.Sprintf("%d/%d/%d", z, rand.IntN(1<<z), rand.IntN(1<<z))
 }
 
-// traceID reads Traceresponse (W3C Trace Context).
-func traceID(traceresponse string) (string, error) {
-	parts := strings.Split(traceresponse, "-")
-	if len(parts) != 4 || len(parts[1]) != 32 {
-		return "", fmt.Errorf("Traceresponse: %q", traceresponse)
-	}
-	return parts[1], nil
-}
-
 func TestColdStatsIsOneTrace(t *testing.T) {
-	header, _, err := get(t.Context(), siteURL+"/stats/"+coldTile())
+	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := traceID(header.Get("Traceresponse"))
+	id, err := stack.TraceID(header)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The tile, its four children and their sixteen: a server span, a load, and two calls of Redis each,
 	// and a client span for each but the first.
 	want := map[string]int{"server": 21, "load": 21, "GET": 21, "SET": 21, "client": 20}
-	var tr trace
+	var tr stack.Trace
 	within(t, time.Minute, func() error {
 		var err error
-		if tr, err = jaegerTrace(t.Context(), id); err != nil {
+		if tr, err = running.Trace(t.Context(), id); err != nil {
 			return err
 		}
 		return complete(tr, want)
 	})
 
-	byID := map[string]span{}
-	instances := map[string]bool{}
+	byID := map[string]stack.Span{}
+	instances := tr.Instances()
 	var roots []string
 	for _, s := range tr.Spans {
 		byID[s.SpanID] = s
-		instances[value(tr.Processes[s.ProcessID].Tags, "service.instance.id")] = true
-		if s.parent() == "" {
+		if s.Parent() == "" {
 			roots = append(roots, s.OperationName)
 		}
 	}
@@ -119,10 +57,10 @@ func TestColdStatsIsOneTrace(t *testing.T) {
 		t.Errorf("instances %v, want at least two", instances)
 	}
 	for _, s := range tr.Spans {
-		if s.parent() == "" {
+		if s.Parent() == "" {
 			continue
 		}
-		p, ok := byID[s.parent()]
+		p, ok := byID[s.Parent()]
 		if !ok {
 			t.Errorf("%s has a parent that is not in the trace", s.OperationName)
 			continue
@@ -141,22 +79,22 @@ func TestColdStatsIsOneTrace(t *testing.T) {
 }
 
 // kindOf sorts the service's own spans; nginx', where its image traces, are not counted.
-func kindOf(tr trace, s span) string {
+func kindOf(tr stack.Trace, s stack.Span) string {
 	switch {
 	case tr.Processes[s.ProcessID].ServiceName != "vitrine":
 		return "other"
 	case s.OperationName == "cache.load stats":
 		return "load"
-	case value(s.Tags, "db.system.name") == "redis":
+	case s.Tags.Get("db.system.name") == "redis":
 		if s.OperationName == "GET" || s.OperationName == "SET" {
 			return s.OperationName
 		}
 		return "handshake" // of a new connection
 	}
-	return value(s.Tags, "span.kind")
+	return s.Tags.Get("span.kind")
 }
 
-func complete(tr trace, want map[string]int) error {
+func complete(tr stack.Trace, want map[string]int) error {
 	got := map[string]int{}
 	for _, s := range tr.Spans {
 		got[kindOf(tr, s)]++
@@ -170,12 +108,12 @@ func complete(tr trace, want map[string]int) error {
 }
 
 // nested tells whether a parent of this name may have a child of that.
-func nested(s, p span) error {
+func nested(s, p stack.Span) error {
 	ok := true
 	switch {
 	case s.OperationName == "cache.load stats", s.OperationName == "GET", s.OperationName == "SET":
 		ok = strings.HasPrefix(p.OperationName, "GET /stats/")
-	case value(s.Tags, "span.kind") == "client" && strings.HasPrefix(s.OperationName, "HTTP"):
+	case s.Tags.Get("span.kind") == "client" && strings.HasPrefix(s.OperationName, "HTTP"):
 		ok = p.OperationName == "cache.load stats"
 	}
 	if !ok {
@@ -188,12 +126,12 @@ func nested(s, p span) error {
 func sameTraceInLog(t *testing.T, id string) {
 	t.Helper()
 	within(t, 10*time.Second, func() error {
-		log, err := compose("logs", "--no-log-prefix", "service").Output()
+		log, err := running.Compose(t.Context(), "logs", "--no-log-prefix", "service")
 		if err != nil {
 			return err
 		}
 		n := 0
-		for line := range strings.Lines(string(log)) {
+		for line := range strings.Lines(log) {
 			if strings.Contains(line, `"msg":"request"`) && strings.Contains(line, `"trace_id":"`+id+`"`) {
 				n++
 			}
@@ -213,8 +151,8 @@ func TestExemplarLeadsToItsTrace(t *testing.T) {
 			}
 		}
 		now := time.Now()
-		err := getJSON(t.Context(), fmt.Sprintf("%s/api/v1/query_exemplars?query=http_server_request_duration_seconds_bucket&start=%d&end=%d",
-			prometheusURL, now.Add(-time.Minute).Unix(), now.Unix()), &answer)
+		err := stack.GetJSON(t.Context(), fmt.Sprintf("%s/api/v1/query_exemplars?query=http_server_request_duration_seconds_bucket&start=%d&end=%d",
+			running.Prometheus, now.Add(-time.Minute).Unix(), now.Unix()), &answer)
 		if err != nil {
 			return err
 		}
@@ -222,7 +160,7 @@ func TestExemplarLeadsToItsTrace(t *testing.T) {
 		for _, series := range answer.Data {
 			for _, e := range series.Exemplars {
 				id := e.Labels["trace_id"]
-				tr, jaegerErr := jaegerTrace(t.Context(), id)
+				tr, jaegerErr := running.Trace(t.Context(), id)
 				if jaegerErr == nil {
 					t.Logf("exemplar %s is a trace of %d spans", id, len(tr.Spans))
 					return nil

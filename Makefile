@@ -25,7 +25,12 @@ unit:
 e2e:
 	e2e/offline/engine
 	e2e/offline/images
-	go test -tags e2e -shuffle=on -count=1 -timeout 20m -v ./e2e
+	go test -tags e2e -shuffle=on -count=1 -timeout 40m -v ./e2e
+
+# Makes a fault in the running stack, checks that it is seen, and undoes it: drill-redis-down, drill-slow-origin,
+# drill-errors, drill-replica-killed, drill-stampede.
+drill-%:
+	@go run ./e2e/drill $*
 
 # Takes the real Jaeger away from a service under load, twice for VITRINE_DRILL_OUTAGE=2m.
 drill:

@@ -117,13 +117,13 @@ func TestNeverEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := running.Ops(ctx, http.MethodPut, "/debug/faults?error_rate=0.5&for=10m", nil); err != nil {
+	if err := running.Ops(ctx, http.MethodPut, "/debug/faults?cache=slow&error_rate=0.5&for=10m", nil); err != nil {
 		t.Fatal(err)
 	}
 	within(t, 5*time.Minute, func() error {
-		firing, err := running.Alerts(ctx, "ErrorBudgetBurn", nil)
+		firing, err := running.Alerts(ctx, "ErrorBudgetBurn", map[string]string{"class": "slow"})
 		if err == nil && len(firing) == 0 {
-			err = errors.New("no alert fires, and half of all loads fail")
+			err = errors.New("no alert fires, and half of the loads of /slow fail")
 		}
 		return err
 	})

@@ -85,7 +85,7 @@ func TraceID(h http.Header) (string, error) {
 	text := h.Get("Traceresponse")
 	parts := strings.Split(text, "-")
 	if len(parts) != 4 || len(parts[1]) != 32 {
-		return "", fmt.Errorf("Traceresponse: %q", text)
+		return "", fmt.Errorf("no trace in Traceresponse: %q", text)
 	}
 	return parts[1], nil
 }

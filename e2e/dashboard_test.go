@@ -69,6 +69,7 @@ func points(ctx context.Context, expr string, start time.Time) (n int, err error
 		return 0, err
 	}
 	for _, series := range all {
+		n += len(series.Histograms)
 		for _, p := range series.Points {
 			if !math.IsNaN(p.Value()) {
 				n++

@@ -29,6 +29,8 @@ func (p Point) Value() float64 {
 type Series struct {
 	Metric map[string]string `json:"metric"`
 	Points []Point           `json:"values"`
+	// Histograms are times and native histograms.
+	Histograms [][2]any `json:"histograms"`
 }
 
 var errNoData = errors.New("no data")

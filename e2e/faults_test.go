@@ -14,7 +14,7 @@ func TestDrills(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./drill").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"stampede", "slow-origin", "errors", "redis-down", "replica-killed"} {
+	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin"} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), program, "-project", project, "-dir", "..", name).CombinedOutput()
 			t.Logf("\n%s", out)

@@ -78,7 +78,7 @@ func TestFaults(t *testing.T) {
 	for _, s := range spans.Ended() {
 		for _, a := range s.Attributes() {
 			if strings.HasPrefix(string(a.Key), "vitrine.fault.") {
-				told[fmt.Sprintf("%s %s=%s", s.Name(), a.Key, a.Value.Emit())]++
+				told[fmt.Sprintf("%s %s=%s", s.Name(), a.Key, a.Value.String())]++
 			}
 		}
 	}

@@ -92,8 +92,18 @@ func slowOrigin(ctx context.Context, a *act) (err error) {
 	if err := a.quiet(ctx, "OriginSlow", labels); err != nil {
 		return err
 	}
-	// The alert compares with what was usual before.
-	if err := a.panel(ctx, "Cache / duration of loads, p95, before", `min_over_time(vitrine:cache_load_duration_seconds:p95_rate5m{cache="tiles"}[3m])`, below(1)); err != nil {
+	// The alert compares with what was usual before, of which there must be more than there will be of the fault.
+	if err := a.see(ctx, "before", "minutes of usual loads of tiles", 8*time.Minute, func() (string, error) {
+		usual, err := a.Query(ctx, `count_over_time((vitrine:cache_load_duration_seconds:p95_rate5m{cache="tiles"} < 0.5)[1h:15s]) / 4`)
+		if err != nil {
+			return "", err
+		}
+		minutes := usual[0].Point.Value()
+		if minutes < 6 {
+			err = fmt.Errorf("%.1f, want six", minutes)
+		}
+		return fmt.Sprintf("%.1f", minutes), err
+	}); err != nil {
 		return err
 	}
 	u := a.users(ctx, hot)
@@ -317,4 +327,3 @@ func inTurn(steps ...func() error) error {
 
 func is(want float64) func(float64) bool     { return func(v float64) bool { return v == want } }
 func above(limit float64) func(float64) bool { return func(v float64) bool { return v > limit } }
-func below(limit float64) func(float64) bool { return func(v float64) bool { return v < limit } }

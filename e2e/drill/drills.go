@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -139,6 +140,8 @@ func failures(ctx context.Context, a *act) (err error) {
 	if err := a.quiet(ctx, "ErrorBudgetBurn", labels); err != nil {
 		return err
 	}
+	u := a.users(ctx, cold)
+	defer func() { err = errors.Join(err, u.stop(a, math.MaxInt)) }() // half of them are meant to fail
 	defer a.endFaults(ctx, &err)
 	if err := a.inject(ctx, "cache=tiles&error_rate=0.5&for=15m"); err != nil {
 		return err

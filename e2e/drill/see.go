@@ -18,7 +18,7 @@ import (
 
 // panel waits until the first sample of a panel's expression is as it should be.
 func (a *act) panel(ctx context.Context, name, promql string, good func(float64) bool) error {
-	return a.see(ctx, "panel", name, 90*time.Second, func() (string, error) {
+	return a.see(ctx, "panel", name, 5*time.Minute, func() (string, error) {
 		samples, err := a.Query(ctx, promql)
 		if err != nil {
 			return "", err

@@ -26,7 +26,10 @@ type dashboard struct {
 	UID, Title  string
 	Panels      []panel
 	Annotations struct {
-		List []struct{ Name, Expr string }
+		List []struct {
+			Name   string
+			Target struct{ Expr string }
+		}
 	}
 	Templating struct {
 		List []struct {
@@ -170,7 +173,7 @@ func TestNeverEmpty(t *testing.T) {
 			}
 		}
 		for _, a := range d.Annotations.List {
-			ask("annotation "+a.Name, a.Expr)
+			ask("annotation "+a.Name, a.Target.Expr)
 		}
 		for _, v := range d.Templating.List {
 			m := labelValues.FindStringSubmatch(v.Query.Query)

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // colour is what a series of that name has, wherever it stands.
 type colour struct{ name, color string }
@@ -32,7 +35,7 @@ func coloursOf(queries []query) []object {
 	for _, group := range colours {
 		for _, c := range group.words {
 			for _, q := range queries {
-				if q.legend != group.legend && (group.legend != "" || q.legend != c.name) {
+				if q.legend != cmp.Or(group.legend, c.name) {
 					continue
 				}
 				matcher := "byName"

@@ -72,8 +72,8 @@ func (d *dashboard) annotate(name, color, expr, title, text string, value bool) 
 	list := d.Annotations["list"].([]object)
 	d.Annotations["list"] = append(list, object{
 		"name": name, "datasource": prometheus, "enable": true, "hide": false, "iconColor": color,
-		"expr": expr, "step": "60s", "titleFormat": title, "textFormat": text, "tagKeys": "instance,cache",
-		"useValueForTime": value,
+		"target":      object{"refId": "annotation", "expr": expr, "interval": "60s"},
+		"titleFormat": title, "textFormat": text, "tagKeys": "instance,cache", "useValueForTime": value,
 	})
 }
 
@@ -90,7 +90,7 @@ func variable(name, label, metric string) object {
 	query := fmt.Sprintf("label_values(%s, %s)", metric, map[string]string{"instance": "instance", "route": "http_route", "cache": "cache"}[name])
 	return object{
 		"type": "query", "name": name, "label": label, "datasource": prometheus,
-		"definition": query, "query": object{"qryType": 1, "query": query, "refId": "variable"},
+		"query":      object{"qryType": 1, "query": query, "refId": "variable"},
 		"includeAll": true, "allValue": ".*", "multi": true, "refresh": 2, "sort": 1, "hide": 0,
 		"current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}},
 		"options": []object{}, "regex": "", "skipUrlSync": false,

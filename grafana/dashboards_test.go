@@ -40,10 +40,10 @@ func (d *dashboard) refs() (refs []ref) {
 		}
 	}
 	for _, a := range d.Annotations["list"].([]object) {
-		refs = append(refs, ref{fmt.Sprintf("%s, annotation %s", d.Title, a["name"]), a["expr"].(string)})
+		refs = append(refs, ref{fmt.Sprintf("%s, annotation %s", d.Title, a["name"]), a["target"].(object)["expr"].(string)})
 	}
 	for _, v := range d.Templating["list"].([]object) {
-		metric := regexp.MustCompile(`^label_values\((.*), \w+\)$`).FindStringSubmatch(v["definition"].(string))
+		metric := regexp.MustCompile(`^label_values\((.*), \w+\)$`).FindStringSubmatch(v["query"].(object)["query"].(string))
 		refs = append(refs, ref{fmt.Sprintf("%s, variable %s", d.Title, v["name"]), metric[1]})
 	}
 	return refs
@@ -96,6 +96,11 @@ func TestPanels(t *testing.T) {
 				}
 				if target["datasource"].(object)["uid"] != "prometheus" || p.Datasource["uid"] != "prometheus" {
 					t.Errorf("%s asks a data source that is not provisioned", where)
+				}
+			}
+			for _, o := range p.FieldConfig.Overrides {
+				if !slices.ContainsFunc(p.Targets, func(target object) bool { return target["legendFormat"] != "" }) {
+					t.Errorf("%s: a colour for %s, and no legend", where, o["matcher"])
 				}
 			}
 			for _, link := range p.Links {
@@ -160,6 +165,24 @@ func recorded(t *testing.T) (names map[string]bool, refs []ref) {
 	return names, refs
 }
 
+// metrics are those that an expression selects.
+func metrics(t *testing.T, r ref) (names []string) {
+	t.Helper()
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(filled(r.expr))
+	if err != nil {
+		t.Errorf("%s: %v", r.where, err)
+		return nil
+	}
+	for _, selectors := range parser.ExtractSelectors(expr) {
+		for _, m := range selectors {
+			if m.Name == labels.MetricName {
+				names = append(names, m.Value)
+			}
+		}
+	}
+	return names
+}
+
 // TestMetricsAreListed: dashboards and rules stand on names that docs/signals.md promises, and no others.
 func TestMetricsAreListed(t *testing.T) {
 	types, used := listed(t), map[string]bool{}
@@ -187,26 +210,12 @@ func TestMetricsAreListed(t *testing.T) {
 		return false
 	}
 	for _, r := range refs {
-		expr, err := parser.NewParser(parser.Options{}).ParseExpr(filled(r.expr))
-		if err != nil {
-			t.Errorf("%s: %v", r.where, err)
-			continue
-		}
-		parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
-			if v, ok := node.(*parser.VectorSelector); ok {
-				metric := v.Name
-				for _, m := range v.LabelMatchers {
-					if m.Name == labels.MetricName {
-						metric = m.Value
-					}
-				}
-				used[metric] = true
-				if !known(metric) {
-					t.Errorf("%s: %s is not in docs/signals.md", r.where, metric)
-				}
+		for _, metric := range metrics(t, r) {
+			used[metric] = true
+			if !known(metric) {
+				t.Errorf("%s: %s is not in docs/signals.md", r.where, metric)
 			}
-			return nil
-		})
+		}
 	}
 	t.Logf("%d expressions, %d metrics", len(refs), len(slices.Collect(maps.Keys(used))))
 }

@@ -86,3 +86,19 @@ func TestAlertsAreExplained(t *testing.T) {
 		t.Errorf("only %d alerts", n)
 	}
 }
+
+// TestQuietDaysHaveEverything: the test in which no alert may fire has a series of each metric that one stands on,
+// so that its silence means something.
+func TestQuietDaysHaveEverything(t *testing.T) {
+	text, err := os.ReadFile("../prometheus/tests/quiet.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules(t) {
+		for _, metric := range metrics(t, ref{r.Alert + r.Record, r.Expr}) {
+			if !strings.HasPrefix(metric, "vitrine:") && !strings.Contains(string(text), "series: '"+metric+"{") {
+				t.Errorf("%s stands on %s, of which there is no series", r.Alert+r.Record, metric)
+			}
+		}
+	}
+}

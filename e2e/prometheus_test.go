@@ -47,21 +47,3 @@ func TestNativeHistogramsAreScraped(t *testing.T) {
 		return err
 	})
 }
-
-func TestMonitorTabHasData(t *testing.T) {
-	within(t, 2*time.Minute, func() error {
-		var answer struct {
-			Metrics []struct{ MetricPoints []any }
-		}
-		err := stack.GetJSON(t.Context(), running.Jaeger+"/api/metrics/calls?service=vitrine&groupByOperation=true&lookback=300000&quantile=0.95&ratePer=60000&step=5000", &answer)
-		if err != nil {
-			return err
-		}
-		for _, m := range answer.Metrics {
-			if len(m.MetricPoints) > 0 {
-				return nil
-			}
-		}
-		return fmt.Errorf("no points in %d series", len(answer.Metrics))
-	})
-}

@@ -73,6 +73,11 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	fmt.Printf("first dashboard without an empty panel after %s\n", time.Since(start).Round(time.Second))
+	if err := stack.Within(context.Background(), time.Minute, func() error { return monitor(context.Background()) }); err != nil {
+		fmt.Fprintln(os.Stderr, "Jaeger's Monitor tab:", err)
+		return 1
+	}
+	fmt.Printf("Jaeger's Monitor tab has data after %s\n", time.Since(start).Round(time.Second))
 	return m.Run()
 }
 
@@ -116,19 +121,23 @@ func freePorts(variables ...string) (urls []string, err error) {
 	return urls, nil
 }
 
-// present tells whether the image of a service is on this machine.
-func present(service string) (bool, error) {
+// image is the name of the image that a service runs on.
+func image(service string) (string, error) {
 	out, err := compose("config", "--format", "json", service).Output()
 	if err != nil {
-		return false, fmt.Errorf("docker compose config: %w", err)
+		return "", fmt.Errorf("docker compose config: %w", err)
 	}
 	var config struct {
 		Services map[string]struct{ Image string }
 	}
-	if err := json.Unmarshal(out, &config); err != nil {
-		return false, err
-	}
-	return exec.Command("docker", "image", "inspect", config.Services[service].Image).Run() == nil, nil
+	err = json.Unmarshal(out, &config)
+	return config.Services[service].Image, err
+}
+
+// present tells whether the image of a service is on this machine.
+func present(service string) (bool, error) {
+	name, err := image(service)
+	return err == nil && exec.Command("docker", "image", "inspect", name).Run() == nil, err
 }
 
 func requireGrafana(t *testing.T) {

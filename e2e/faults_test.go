@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -16,7 +17,11 @@ func TestDrills(t *testing.T) {
 	}
 	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin"} {
 		t.Run(name, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), program, "-project", project, "-dir", "..", name).CombinedOutput()
+			args := []string{"-project", project, "-dir", "..", name}
+			if dir := os.Getenv("VITRINE_PICTURES"); dir != "" {
+				args = append([]string{"-pictures", dir}, args...)
+			}
+			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 			t.Logf("\n%s", out)
 			if err != nil {
 				t.Fatal(err)

@@ -83,6 +83,7 @@ func redisDown(ctx context.Context, a *act) (err error) {
 				return fmt.Sprintf("%d failed, %d loaded", failed, loads), nil
 			})
 		},
+		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace) },
 		func() error { return a.alert(ctx, "RedisDown", nil) },
 	)
 }
@@ -124,6 +125,7 @@ func slowOrigin(ctx context.Context, a *act) (err error) {
 				return "", fmt.Errorf("none of %d spans does", len(t.Spans))
 			})
 		},
+		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace) },
 		func() error {
 			return a.logged(ctx, "service", "a miss says how long it took", `"msg":"request"`, `"outcome":"miss"`, `"duration":3.`)
 		},
@@ -170,6 +172,7 @@ func failures(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "SLO / burn rate over 1h", `vitrine:slo_burn_rate:ratio{window="1h",slo="availability",class="map"}`, above(14.4))
 		},
 		func() error { return a.alert(ctx, "ErrorBudgetBurn", labels) },
+		func() error { return a.picture(ctx, a.Prometheus+"/alerts?state=firing") },
 	)
 }
 
@@ -219,6 +222,9 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 			return a.logged(ctx, "nginx", "nginx names who answered", `"path":"/slow"`, `"status":200`, `"upstream":"`)
 		},
 		func() error { return a.alert(ctx, "ReplicaDown", nil) },
+		func() error {
+			return a.picture(ctx, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`))
+		},
 	)
 }
 
@@ -292,6 +298,9 @@ func stampede(ctx context.Context, a *act) error {
 		func() error {
 			return a.panel(ctx, "Cache / waiters for each load",
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
+		},
+		func() error {
+			return a.picture(ctx, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`))
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

@@ -21,6 +21,7 @@ func main() {
 	defer stop()
 	project := flag.String("project", "vitrine", "the Compose project that runs")
 	dir := flag.String("dir", ".", "where its docker-compose.yml is")
+	pictures := flag.String("pictures", "", "a folder for a picture of what is to be seen, made with Chromium; none without")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: drill [flags] %v\n", slices.Sorted(maps.Keys(drills)))
 		flag.PrintDefaults()
@@ -33,8 +34,8 @@ func main() {
 	}
 	running, err := stack.Open(ctx, *dir, *project)
 	if err == nil {
-		a := &act{Stack: running, out: os.Stdout, began: time.Now()}
-		fmt.Fprintf(a.out, "drill %s, %s\n", flag.Arg(0), a.began.UTC().Format(time.RFC3339))
+		a := &act{Stack: running, name: flag.Arg(0), pictures: *pictures, out: os.Stdout, began: time.Now()}
+		fmt.Fprintf(a.out, "drill %s, %s\n", a.name, a.began.UTC().Format(time.RFC3339))
 		err = run(ctx, a)
 	}
 	if err != nil {
@@ -46,8 +47,10 @@ func main() {
 // act is one performance of a drill. Its transcript counts the seconds from the fault on.
 type act struct {
 	*stack.Stack
-	out   io.Writer
-	began time.Time // of the fault
+	name, pictures string
+	out            io.Writer
+	began          time.Time // of the fault
+	trace          string    // the last one looked at
 }
 
 func (a *act) tell(kind, text string) {

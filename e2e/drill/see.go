@@ -8,11 +8,15 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"vitrine/e2e/browser"
 	"vitrine/e2e/stack"
 )
 
@@ -106,6 +110,26 @@ func (a *act) logged(ctx context.Context, service, what string, words ...string)
 	})
 }
 
+// picture keeps what a page shows now, where pictures are wanted.
+func (a *act) picture(ctx context.Context, url string) error {
+	if a.pictures == "" {
+		return nil
+	}
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(a.pictures, "drill-"+a.name+".png")
+	err = browser.Picture(ctx, chromium, url, file, browser.Desk)
+	a.tell("picture", fmt.Sprintf("%s of %s", file, url))
+	return err
+}
+
+// graph is the address of Prometheus' drawing of an expression.
+func (a *act) graph(promql string) string {
+	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {"graph"}, "g0.range_input": {"15m"}}.Encode()
+}
+
 // traced asks the site for a path until the answer's trace is as it should be.
 func (a *act) traced(ctx context.Context, what string, path func() string, status int, good func(stack.Trace) (string, error)) error {
 	return a.see(ctx, "trace", what, time.Minute, func() (string, error) {
@@ -121,6 +145,7 @@ func (a *act) traced(ctx context.Context, what string, path func() string, statu
 			t, err := a.Trace(ctx, asked.trace)
 			if err == nil {
 				saw, err = good(t)
+				a.trace = asked.trace
 			}
 			return err
 		})

@@ -1,0 +1,92 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/e2e/browser"
+	"vitrine/e2e/component"
+	"vitrine/e2e/stack"
+)
+
+// picturesDir is where pictures of the running stack are kept: VITRINE_PICTURES, or nowhere.
+func picturesDir(t *testing.T) string {
+	if dir := os.Getenv("VITRINE_PICTURES"); dir != "" {
+		return dir
+	}
+	return t.TempDir()
+}
+
+// requirePages skips a test where the image of a service is a stand-in, which lacks its pages.
+func requirePages(t *testing.T, service string) {
+	t.Helper()
+	name, err := image(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	standin, err := running.Docker(t.Context(), "image", "inspect", "-f", `{{index .Config.Labels "vitrine.standin"}}`, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if standin = strings.TrimSpace(standin); standin != "" {
+		component.Missing(t, service+"-pages", name+" holds "+standin)
+	}
+}
+
+// TestPictures: the pages that a person opens show what they are for, and their pictures can be kept.
+func TestPictures(t *testing.T) {
+	chromium := component.Command(t, "chromium")
+	dir := picturesDir(t)
+	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := stack.TraceID(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range []struct {
+		name, service, url string
+		words              []string
+		size               browser.Size
+	}{
+		{"page", "", running.Site + "/", []string{"/tiles/"}, browser.Desk},
+		{"page-phone", "", running.Site + "/", []string{"/tiles/"}, browser.Phone},
+		{"prometheus-targets", "prometheus", running.Prometheus + "/targets", []string{"nginx-exporter:9113", "redis-exporter:9121"}, browser.Desk},
+		{"prometheus-alerts", "prometheus", running.Prometheus + "/alerts", []string{"ErrorBudgetBurn", "OriginSlow"}, browser.Desk},
+		{"jaeger-trace", "jaeger", running.Jaeger + "/trace/" + trace, []string{"cache.load stats", "vitrine"}, browser.Desk},
+		{"jaeger-monitor", "jaeger", running.Jaeger + "/monitor", []string{"GET /tiles/{z}/{x}/{y}"}, browser.Desk},
+		{"grafana-service", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?", "Hit ratio"}, browser.Size{Width: 1400, Height: 2600}},
+		{"grafana-cache", "grafana", grafana + "/d/vitrine-cache?kiosk", []string{"Outcomes", "coalesced"}, browser.Size{Width: 1400, Height: 2600}},
+		{"grafana-service-phone", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?"}, browser.Phone},
+	} {
+		t.Run(page.name, func(t *testing.T) {
+			switch page.service {
+			case "grafana":
+				requireGrafana(t)
+			case "":
+			default:
+				requirePages(t, page.service)
+			}
+			within(t, time.Minute, func() error {
+				text, err := browser.Text(t.Context(), chromium, page.url)
+				for _, word := range page.words {
+					if err == nil && !strings.Contains(text, word) {
+						err = fmt.Errorf("%s does not show %q", page.url, word)
+					}
+				}
+				return err
+			})
+			file := filepath.Join(dir, page.name+".png")
+			if err := browser.Picture(t.Context(), chromium, page.url, file, page.size); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

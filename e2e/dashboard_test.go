@@ -42,7 +42,12 @@ type dashboard struct {
 
 type panel struct {
 	Type, Title string
-	Targets     []struct{ Expr string }
+	Targets     []target
+}
+
+type target struct {
+	Expr, Format   string
+	Range, Instant bool
 }
 
 // dashboards are those that Grafana is provisioned with. What is in the files is tested where they are made.
@@ -170,6 +175,9 @@ func TestNeverEmpty(t *testing.T) {
 			for _, target := range p.Targets {
 				queries++
 				ask(p.Title, target.Expr)
+				if hasGrafana {
+					within(t, time.Minute, func() error { return frames(ctx, target, start) })
+				}
 			}
 		}
 		for _, a := range d.Annotations.List {

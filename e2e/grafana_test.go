@@ -3,12 +3,59 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
 	"vitrine/e2e/stack"
 )
+
+// frames fails where Grafana's own way to a panel's data, its proxy to the data source, brings none since start.
+func frames(ctx context.Context, target target, start time.Time) error {
+	query, err := json.Marshal(map[string]any{
+		"from": fmt.Sprint(start.UnixMilli()), "to": fmt.Sprint(time.Now().UnixMilli()),
+		"queries": []any{map[string]any{
+			"refId": "A", "datasource": map[string]string{"type": "prometheus", "uid": "prometheus"},
+			"expr": variables.Replace(target.Expr), "range": target.Range, "instant": target.Instant, "format": target.Format,
+			"intervalMs": 5000, "maxDataPoints": 100,
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, grafana+"/api/ds/query", bytes.NewReader(query))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Message string
+		Results map[string]struct {
+			Error  string
+			Frames []struct{ Data struct{ Values [][]any } }
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%s: %w", res.Status, err)
+	}
+	for _, frame := range answer.Results["A"].Frames {
+		for _, column := range frame.Data.Values {
+			if len(column) > 0 {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s: no frames: %s%s: %s", res.Status, answer.Message, answer.Results["A"].Error, target.Expr)
+}
 
 func TestGrafana(t *testing.T) {
 	requireGrafana(t)

@@ -10,7 +10,7 @@ func runtime() *dashboard {
 			query{`histogram_quantile(0.99, sum by (le) (rate(go_sched_latencies_seconds_bucket{` + replicas + `}[$__rate_interval])))`, "p99"},
 			query{`histogram_quantile(0.5, sum by (le) (rate(go_sched_latencies_seconds_bucket{` + replicas + `}[$__rate_interval])))`, "p50"}).logarithmic(),
 		series("CPU by replica", "short",
-			"Processors in use. Against GOMAXPROCS, the dashed line of the next dashboard's saturation: near it, more replicas.",
+			"Processors in use, and how many may be (GOMAXPROCS). Near the limit answers wait for a processor: more replicas, or fewer misses.",
 			query{`sum by (instance) (rate(process_cpu_seconds_total{` + replicas + `}[$__rate_interval]))`, "{{instance}}"},
 			query{`max(go_sched_gomaxprocs_threads{` + replicas + `})`, "limit"}),
 		series("Throttled", "percentunit",

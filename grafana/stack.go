@@ -25,7 +25,7 @@ func stack() *dashboard {
 	)
 	d.row("nginx",
 		series("Requests", "reqps",
-			"Requests a second that nginx took, health checks and its own status included. Much above what replicas answer (dashed on Service): nginx answers by itself, see the next panel.",
+			"Requests a second that nginx took, health checks and its own status included, and those that replicas answered. Far apart: nginx answers by itself, see the next panel.",
 			query{`sum(rate(nginx_http_requests_total[$__rate_interval]))`, "at nginx"},
 			query{`sum(rate(http_server_request_duration_seconds_count{job="service"}[$__rate_interval]))`, "at the replicas"}).explained("The replicas", "service"),
 		series("Answers through nginx", "reqps",

@@ -3,12 +3,10 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"vitrine/e2e/browser"
 	"vitrine/e2e/component"
@@ -74,17 +72,8 @@ func TestPictures(t *testing.T) {
 			default:
 				requirePages(t, page.service)
 			}
-			within(t, time.Minute, func() error {
-				text, err := browser.Text(t.Context(), chromium, page.url)
-				for _, word := range page.words {
-					if err == nil && !strings.Contains(text, word) {
-						err = fmt.Errorf("%s does not show %q", page.url, word)
-					}
-				}
-				return err
-			})
 			file := filepath.Join(dir, page.name+".png")
-			if err := browser.Picture(t.Context(), chromium, page.url, file, page.size); err != nil {
+			if err := browser.Look(t.Context(), chromium, page.url, page.size, page.words, file); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -3,15 +3,17 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // Size is that of a window, in pixels.
-type Size struct{ Width, Height int }
+type Size struct{ Width, Height int64 }
 
 // Desk is a window on a desk, Phone the screen of a telephone.
 var (
@@ -19,51 +21,36 @@ var (
 	Phone = Size{390, 844}
 )
 
-// Text is the page's document, after its scripts have run.
-func Text(ctx context.Context, chromium, url string) (string, error) {
-	return run(ctx, chromium, "--dump-dom", url)
-}
-
-// Picture writes what a window shows of the page to file, as PNG.
-func Picture(ctx context.Context, chromium, url, file string, size Size) error {
-	file, err := filepath.Abs(file)
+// Look opens a page in a new Chromium, waits until the page shows all words, at most for half a minute, and writes what
+// the window then shows to file, as PNG.
+func Look(ctx context.Context, chromium, url string, size Size, words []string, file string) error {
+	ctx, cancel := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.WindowSize(int(size.Width), int(size.Height)),
+		chromedp.Flag("disable-quic", true),
+		chromedp.NoSandbox, // root, and containers, cannot make one; the pages are our own
+	)...)
+	defer cancel()
+	ctx, cancel = chromedp.NewContext(ctx)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(size.Width, size.Height), chromedp.Navigate(url)); err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	wanted, err := json.Marshal(words)
 	if err != nil {
 		return err
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word))`, wanted),
+		chromedp.WithPollingInterval(200*time.Millisecond))); err != nil {
+		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // as much as there is
+		return fmt.Errorf("%s does not show %s: %w: %.500q", url, wanted, err, text)
+	}
+	time.Sleep(time.Second) // what is drawn moves to its place
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		return fmt.Errorf("%s: %w", url, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	_, err = run(ctx, chromium, "--screenshot="+file, fmt.Sprintf("--window-size=%d,%d", size.Width, size.Height), url)
-	if err != nil {
-		return err
-	}
-	_, err = os.Stat(file) // Chromium ends with 0 where it could not write
-	return err
-}
-
-func run(ctx context.Context, chromium string, args ...string) (string, error) {
-	profile, err := os.MkdirTemp("", "vitrine-browser")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(profile)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, chromium, append([]string{
-		"--headless", "--user-data-dir=" + profile, "--hide-scrollbars",
-		// Pages that stand still for ten seconds of their own time are done; those are over in one of ours.
-		"--virtual-time-budget=10000",
-		// It needs no profile of anybody's, and nobody outside.
-		"--no-first-run", "--disable-sync", "--disable-background-networking", "--disable-component-update",
-		"--disable-gpu", "--disable-quic",
-		// Root, and containers, cannot make the sandbox; these pages are our own.
-		"--no-sandbox",
-	}, args...)...)
-	// Its helpers hold its output open for a while.
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%s %q: %w", filepath.Base(chromium), args, err)
-	}
-	return string(out), nil
+	return os.WriteFile(file, picture, 0o644)
 }

@@ -83,7 +83,7 @@ func redisDown(ctx context.Context, a *act) (err error) {
 				return fmt.Sprintf("%d failed, %d loaded", failed, loads), nil
 			})
 		},
-		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace) },
+		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
 		func() error { return a.alert(ctx, "RedisDown", nil) },
 	)
 }
@@ -125,7 +125,7 @@ func slowOrigin(ctx context.Context, a *act) (err error) {
 				return "", fmt.Errorf("none of %d spans does", len(t.Spans))
 			})
 		},
-		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace) },
+		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
 		func() error {
 			return a.logged(ctx, "service", "a miss says how long it took", `"msg":"request"`, `"outcome":"miss"`, `"duration":3.`)
 		},
@@ -172,7 +172,7 @@ func failures(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "SLO / burn rate over 1h", `vitrine:slo_burn_rate:ratio{window="1h",slo="availability",class="map"}`, above(14.4))
 		},
 		func() error { return a.alert(ctx, "ErrorBudgetBurn", labels) },
-		func() error { return a.picture(ctx, a.Prometheus+"/alerts?state=firing") },
+		func() error { return a.picture(ctx, a.Prometheus+"/alerts?state=firing", "ErrorBudgetBurn") },
 	)
 }
 

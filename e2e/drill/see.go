@@ -110,8 +110,8 @@ func (a *act) logged(ctx context.Context, service, what string, words ...string)
 	})
 }
 
-// picture keeps what a page shows now, where pictures are wanted.
-func (a *act) picture(ctx context.Context, url string) error {
+// picture keeps what a page shows, once it shows the words, where pictures are wanted.
+func (a *act) picture(ctx context.Context, url string, words ...string) error {
 	if a.pictures == "" {
 		return nil
 	}
@@ -120,9 +120,11 @@ func (a *act) picture(ctx context.Context, url string) error {
 		return err
 	}
 	file := filepath.Join(a.pictures, "drill-"+a.name+".png")
-	err = browser.Picture(ctx, chromium, url, file, browser.Desk)
-	a.tell("picture", fmt.Sprintf("%s of %s", file, url))
-	return err
+	if err := browser.Look(ctx, chromium, url, browser.Desk, words, file); err != nil {
+		return err
+	}
+	a.tell("look", fmt.Sprintf("%s of %s", file, url))
+	return nil
 }
 
 // graph is the address of Prometheus' drawing of an expression.

@@ -22,12 +22,23 @@ var colours = []struct {
 	{"{{http_response_status_code}}", []colour{
 		{`/^2\d\d$/`, "green"}, {`/^3\d\d$/`, "blue"}, {`/^4\d\d$/`, "yellow"}, {`/^5\d\d$/`, "red"}, {"0", "text"},
 	}},
+	// What stands under a route stands under its cache, too.
+	{"{{cache}}", []colour{{"slow", "purple"}, {"stats", "dark-blue"}, {"tiles", "#00a3a3"}}},
+	{"{{http_route}}", []colour{
+		{"/slow", "purple"}, {"/stats/{z}/{x}/{y}", "dark-blue"}, {"/tiles/{z}/{x}/{y}", "#00a3a3"}, {"/health", "light-green"},
+		{"/{$}", "light-orange"}, {"/assets/{name}", "light-yellow"}, {"(no route)", "text"},
+	}},
+	{"{{op}}", operations}, {"{{cmd}}", operations},
+	{"{{cause}}", []colour{{"expired", "light-green"}, {"size", "orange"}}},
 	{"{{db_client_connection_state}}", []colour{{"idle", "light-green"}, {"used", "green"}}},
 	{"", []colour{
 		{"p50", "green"}, {"p95", "yellow"}, {"p99", "orange"}, {"limit", "red"}, {"lost", "red"}, {"ok", "green"},
-		{"saved", "green"}, {"spent", "orange"}, {"waiting", "orange"},
+		{"saved", "green"}, {"spent", "orange"}, {"waiting", "orange"}, {"used", "blue"}, {"managed", "blue"}, {"live", "green"},
+		{"idle", "light-green"}, {"answering", "green"}, {"reading", "blue"}, {"other", "text"}, {"(no answer)", "dark-red"},
 	}},
 }
+
+var operations = []colour{{"get", "blue"}, {"set", "purple"}, {"delete", "orange"}, {"del", "orange"}, {"unlink", "light-orange"}}
 
 // coloursOf are the overrides that a panel of these queries needs.
 func coloursOf(queries []query) []object {
@@ -39,13 +50,15 @@ func coloursOf(queries []query) []object {
 					continue
 				}
 				matcher := "byName"
-				if strings.HasPrefix(c.name, "/") {
+				if strings.HasPrefix(c.name, "/^") {
 					matcher = "byRegexp"
 				}
-				overrides = append(overrides, object{
-					"matcher":    object{"id": matcher, "options": c.name},
-					"properties": []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": c.color}}},
-				})
+				properties := []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": c.color}}}
+				if c.name == "limit" { // a line to stay below, and no area of its own
+					properties = append(properties, object{"id": "custom.fillOpacity", "value": 0},
+						object{"id": "custom.lineStyle", "value": object{"fill": "dash", "dash": []int{10, 10}}})
+				}
+				overrides = append(overrides, object{"matcher": object{"id": matcher, "options": c.name}, "properties": properties})
 			}
 		}
 	}

@@ -45,11 +45,17 @@ func (d *dashboard) row(title string, panels ...*panel) {
 	d.y++
 	x, tallest := 0, 0
 	for _, p := range panels {
-		if x+p.GridPos.W > columns {
-			x, d.y, tallest = 0, d.y+tallest, 0
+		p.ID = len(d.Panels) + 1
+		if last := d.Panels[len(d.Panels)-1].GridPos; p.below {
+			p.GridPos.X, p.GridPos.Y = last.X, last.Y+last.H
+		} else {
+			if x+p.GridPos.W > columns {
+				x, d.y, tallest = 0, d.y+tallest, 0
+			}
+			p.GridPos.X, p.GridPos.Y = x, d.y
+			x += p.GridPos.W
 		}
-		p.ID, p.GridPos.X, p.GridPos.Y = len(d.Panels)+1, x, d.y
-		x, tallest = x+p.GridPos.W, max(tallest, p.GridPos.H)
+		tallest = max(tallest, p.GridPos.Y+p.GridPos.H-d.y)
 		d.Panels = append(d.Panels, p)
 	}
 	d.y += tallest

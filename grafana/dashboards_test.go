@@ -52,6 +52,15 @@ func (d *dashboard) refs() (refs []ref) {
 // filled is an expression as Grafana sends it.
 var filled = strings.NewReplacer("$__rate_interval", "1m", "$__range", "15m", "$instance", ".*", "$route", ".*", "$cache", ".*").Replace
 
+// hasUnit tells whether the numbers of a panel have a unit. A table shows them in a column, or not at all.
+func (p *panel) hasUnit() bool {
+	if p.FieldConfig.Defaults["unit"] != "" {
+		return true
+	}
+	text := fmt.Sprint(p.Transformations)
+	return p.Type == "table" && (!strings.Contains(text, "Value") || strings.Contains(fmt.Sprint(p.FieldConfig.Overrides), "id:unit"))
+}
+
 // TestPanels: what Grafana would not say is wrong with a dashboard.
 func TestPanels(t *testing.T) {
 	uids, panels := map[string]bool{}, 0
@@ -64,7 +73,7 @@ func TestPanels(t *testing.T) {
 		for _, v := range d.Templating["list"].([]object) {
 			defined[v["name"].(string)] = true
 		}
-		ids, cells := map[int]bool{}, map[[2]int]string{}
+		ids, titles, cells := map[int]bool{}, map[string]bool{}, map[[2]int]string{}
 		for _, p := range d.Panels {
 			where := d.Title + ", " + p.Title
 			if ids[p.ID] || p.ID == 0 {
@@ -83,9 +92,10 @@ func TestPanels(t *testing.T) {
 				continue
 			}
 			panels++
-			if p.Title == "" || len(p.Targets) == 0 || p.FieldConfig.Defaults["unit"] == "" || p.FieldConfig.Defaults["thresholds"] == nil {
-				t.Errorf("%s lacks a title, a query, a unit or thresholds", where)
+			if p.Title == "" || titles[p.Title] || len(p.Targets) == 0 || !p.hasUnit() || p.FieldConfig.Defaults["thresholds"] == nil {
+				t.Errorf("%s lacks a title of its own, a query, a unit or thresholds", where)
 			}
+			titles[p.Title] = true
 			// What it means, and what to do when it is bad.
 			if len(p.Description) < 60 || strings.Count(p.Description, ". ")+strings.Count(p.Description, ": ") == 0 {
 				t.Errorf("%s is not explained: %q", where, p.Description)
@@ -99,7 +109,8 @@ func TestPanels(t *testing.T) {
 				}
 			}
 			for _, o := range p.FieldConfig.Overrides {
-				if !slices.ContainsFunc(p.Targets, func(target object) bool { return target["legendFormat"] != "" }) {
+				coloured := o["properties"].([]object)[0]["id"] == "color"
+				if coloured && !slices.ContainsFunc(p.Targets, func(target object) bool { return target["legendFormat"] != "" }) {
 					t.Errorf("%s: a colour for %s, and no legend", where, o["matcher"])
 				}
 			}

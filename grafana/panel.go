@@ -1,5 +1,10 @@
 package main
 
+import (
+	"slices"
+	"strings"
+)
+
 type gridPos struct {
 	H int `json:"h"`
 	W int `json:"w"`
@@ -14,11 +19,14 @@ type panel struct {
 	Description     string   `json:"description,omitempty"`
 	GridPos         gridPos  `json:"gridPos"`
 	Datasource      object   `json:"datasource,omitempty"`
+	Interval        string   `json:"interval,omitempty"` // the smallest step
 	Targets         []object `json:"targets,omitempty"`
 	FieldConfig     *fields  `json:"fieldConfig,omitempty"`
 	Options         object   `json:"options,omitempty"`
 	Transformations []object `json:"transformations,omitempty"`
 	Links           []object `json:"links,omitempty"`
+
+	below bool
 }
 
 type fields struct {
@@ -32,6 +40,8 @@ type query struct{ expr, legend string }
 func newPanel(kind, title, unit, description string, queries []query) *panel {
 	p := &panel{
 		Type: kind, Title: title, Description: description, Datasource: prometheus,
+		// Four times this is $__rate_interval: over less than a minute, a few requests a second are noise.
+		Interval:    "15s",
 		GridPos:     gridPos{W: 8, H: 8},
 		FieldConfig: &fields{object{"unit": unit, "thresholds": steps("green")}, coloursOf(queries)},
 	}
@@ -48,11 +58,18 @@ func newPanel(kind, title, unit, description string, queries []query) *panel {
 func series(title, unit, description string, queries ...query) *panel {
 	p := newPanel("timeseries", title, unit, description, queries)
 	p.FieldConfig.Defaults["min"] = 0
-	p.FieldConfig.Defaults["color"] = object{"mode": "palette-classic-by-name"}
-	p.FieldConfig.Defaults["custom"] = object{
-		"drawStyle": "line", "lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": 60000,
+	p.FieldConfig.Defaults["color"] = object{"mode": "palette-classic"}
+	custom := object{
+		"drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": 60000,
 		"thresholdsStyle": object{"mode": "off"},
 	}
+	if len(queries) == 1 && !strings.Contains(queries[0].legend, "{{") { // areas under several lines are mud
+		custom["fillOpacity"] = 8
+	}
+	if slices.Contains([]string{"reqps", "ops", "short"}, unit) { // where all is 0, the axis does not go to 100
+		custom["axisSoftMax"] = 1
+	}
+	p.FieldConfig.Defaults["custom"] = custom
 	p.Options = object{
 		"legend":  object{"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []string{}},
 		"tooltip": object{"mode": "multi", "sort": "desc"},
@@ -60,20 +77,32 @@ func series(title, unit, description string, queries ...query) *panel {
 	return p
 }
 
-// stacked lays the lines on one another: their sum means something.
+// stacked lays the series on one another: their sum means something. Without lines, which a series of zeros would
+// have along the top.
 func (p *panel) stacked() *panel {
 	custom := p.FieldConfig.Defaults["custom"].(object)
-	custom["fillOpacity"], custom["stacking"] = 60, object{"mode": "normal", "group": "A"}
+	custom["lineWidth"], custom["fillOpacity"], custom["stacking"] = 0, 70, object{"mode": "normal", "group": "A"}
 	return p
 }
 
-// stat is one number, and its course behind it.
+// bars are for what happens at a time rather than all the time.
+func (p *panel) bars() *panel {
+	custom := p.FieldConfig.Defaults["custom"].(object)
+	custom["drawStyle"], custom["fillOpacity"] = "bars", 70
+	return p.whole()
+}
+
+// whole is for what there are no halves of.
+func (p *panel) whole() *panel { p.FieldConfig.Defaults["decimals"] = 0; return p }
+
+// stat is one number.
 func stat(title, unit, description, expr string) *panel {
 	p := newPanel("stat", title, unit, description, []query{{expr, ""}})
 	p.GridPos = gridPos{W: 4, H: 4}
 	p.FieldConfig.Defaults["color"] = object{"mode": "thresholds"}
 	p.Options = object{
-		"colorMode": "value", "graphMode": "area", "justifyMode": "auto", "orientation": "auto", "textMode": "value",
+		"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "value",
+		"text":          object{"valueSize": 36},
 		"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
 	}
 	return p
@@ -109,16 +138,52 @@ func heatmap(title, description, expr string) *panel {
 	return p
 }
 
-// table shows the last value of each series, the largest first.
-func table(title, unit, description, value string, q query) *panel {
+// column is a label of the series or their Value, and what it is called.
+type column struct{ field, name string }
+
+// table shows the last value of each series: the columns from left to right, the largest value first.
+func table(title, unit, description string, q query, columns ...column) *panel {
+	p := newInstant(title, "", description, q)
+	names, rename, order := []string{}, object{}, object{}
+	for i, c := range columns {
+		names = append(names, c.field)
+		rename[c.field], order[c.field] = c.name, i
+		if c.field == "Value" {
+			// The unit is the value's alone: labels that look like numbers would get it, too.
+			p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
+				"matcher": object{"id": "byName", "options": c.name}, "properties": []object{{"id": "unit", "value": unit}},
+			})
+			p.Options["sortBy"] = []object{{"displayName": c.name, "desc": true}}
+		}
+	}
+	p.Transformations = []object{
+		{"id": "filterFieldsByName", "options": object{"include": object{"names": names}}},
+		{"id": "organize", "options": object{"renameByName": rename, "indexByName": order, "excludeByName": object{}}},
+	}
+	return p
+}
+
+func newInstant(title, unit, description string, q query) *panel {
 	p := newPanel("table", title, unit, description, []query{q})
 	p.Targets[0]["instant"], p.Targets[0]["range"], p.Targets[0]["format"] = true, false, "table"
-	p.Options = object{"showHeader": true, "cellHeight": "sm", "sortBy": []object{{"displayName": value, "desc": true}}}
-	p.Transformations = []object{{"id": "organize", "options": object{
-		"excludeByName": object{"Time": true, "__name__": true, "job": true}, "renameByName": object{"Value": value},
+	p.Options = object{"showHeader": true, "cellHeight": "sm"}
+	return p
+}
+
+// matrix shows the last value of each series, a row for each value of one label and a column for each of another.
+func matrix(title, unit, description, row, column string, q query) *panel {
+	p := newInstant(title, unit, description, q)
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{ // the rows' names may be numbers
+		"matcher": object{"id": "byName", "options": row + `\` + column}, "properties": []object{{"id": "unit", "value": "string"}},
+	})
+	p.Transformations = []object{{"id": "groupingToMatrix", "options": object{
+		"rowField": row, "columnField": column, "valueField": "Value",
 	}}}
 	return p
 }
+
+// empty is what a panel says where there is nothing, and that is well.
+func (p *panel) empty(text string) *panel { p.FieldConfig.Defaults["noValue"] = text; return p }
 
 // states shows since when each series has had its value.
 func states(title, unit, description string, q query) *panel {
@@ -126,7 +191,7 @@ func states(title, unit, description string, q query) *panel {
 	p.FieldConfig.Defaults["color"] = object{"mode": "thresholds"}
 	p.FieldConfig.Defaults["custom"] = object{"fillOpacity": 70, "lineWidth": 0}
 	p.Options = object{
-		"mergeValues": true, "showValue": "never", "alignValue": "left", "rowHeight": 0.8,
+		"mergeValues": true, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
 		"legend":  object{"displayMode": "list", "placement": "bottom", "showLegend": false},
 		"tooltip": object{"mode": "single"},
 	}
@@ -135,19 +200,19 @@ func states(title, unit, description string, q query) *panel {
 
 func (p *panel) size(w, h int) *panel { p.GridPos.W, p.GridPos.H = w, h; return p }
 
-// exemplars shows the traces behind the numbers.
-func (p *panel) exemplars() *panel {
-	for _, t := range p.Targets {
-		t["exemplar"] = true
-	}
-	return p
-}
+// under puts the panel below the one before it in its row.
+func (p *panel) under() *panel { p.below = true; return p }
+
+// exemplars shows the traces behind the numbers: those of the first query, since the others have the same.
+func (p *panel) exemplars() *panel { p.Targets[0]["exemplar"] = true; return p }
 
 // limits colours values: below the first number with the first colour, and so on.
 func (p *panel) limits(first string, rest ...any) *panel {
 	p.FieldConfig.Defaults["thresholds"] = steps(first, rest...)
 	if custom, ok := p.FieldConfig.Defaults["custom"].(object); ok && p.Type == "timeseries" {
 		custom["thresholdsStyle"] = object{"mode": "dashed"}
+		// The last limit is in sight, so that what is far from it looks far.
+		custom["axisSoftMax"] = 1.25 * number(rest[len(rest)-2])
 	}
 	return p
 }
@@ -164,9 +229,19 @@ func (p *panel) names(words ...string) *panel {
 
 func (p *panel) max(v float64) *panel { p.FieldConfig.Defaults["max"] = v; return p }
 
+// marked gives the series whose names match a colour of their own.
+func (p *panel) marked(names, color string) *panel {
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
+		"matcher":    object{"id": "byRegexp", "options": names},
+		"properties": []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": color}}},
+	})
+	return p
+}
+
 // logarithmic is for values of several orders of magnitude.
 func (p *panel) logarithmic() *panel {
 	delete(p.FieldConfig.Defaults, "min")
+	delete(p.FieldConfig.Defaults["custom"].(object), "axisSoftMax")
 	p.FieldConfig.Defaults["custom"].(object)["scaleDistribution"] = object{"type": "log", "log": 10}
 	return p
 }
@@ -175,6 +250,13 @@ func (p *panel) logarithmic() *panel {
 func (p *panel) explained(title, dashboard string) *panel {
 	p.Links = append(p.Links, object{"title": title, "url": "/d/vitrine-" + dashboard + "?${__url_time_range}"})
 	return p
+}
+
+func number(v any) float64 {
+	if n, ok := v.(int); ok {
+		return float64(n)
+	}
+	return v.(float64)
 }
 
 func steps(first string, rest ...any) object {

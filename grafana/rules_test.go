@@ -102,3 +102,26 @@ func TestQuietDaysHaveEverything(t *testing.T) {
 		}
 	}
 }
+
+// TestRunbooksNamePanels: what docs/operations.md sets in italics as the name of a panel or row is one.
+func TestRunbooksNamePanels(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var titles []string
+	for _, d := range all() {
+		for _, p := range d.Panels {
+			titles = append(titles, p.Title)
+		}
+	}
+	names := regexp.MustCompile(`[^*]\*([A-Z][^*\n]+)\*[^*]`).FindAllStringSubmatch(string(text), -1)
+	if len(names) < 6 {
+		t.Errorf("only %d panels are named", len(names))
+	}
+	for _, m := range names {
+		if !slices.ContainsFunc(titles, func(title string) bool { return strings.HasPrefix(title, m[1]) }) {
+			t.Errorf("no panel is called %q", m[1])
+		}
+	}
+}

@@ -59,7 +59,7 @@ func TestPictures(t *testing.T) {
 		{"prometheus-targets", "prometheus", running.Prometheus + "/targets", []string{"nginx-exporter:9113", "redis-exporter:9121"}, browser.Desk},
 		{"prometheus-alerts", "prometheus", running.Prometheus + "/alerts", []string{"ErrorBudgetBurn", "OriginSlow"}, browser.Desk},
 		{"jaeger-trace", "jaeger", running.Jaeger + "/trace/" + trace, []string{"cache.load stats", "vitrine"}, browser.Desk},
-		{"jaeger-monitor", "jaeger", running.Jaeger + "/monitor", []string{"GET /tiles/{z}/{x}/{y}"}, browser.Desk},
+		{"jaeger-monitor", "jaeger", running.Jaeger + "/monitor", []string{"Request rate", "Operations metrics"}, browser.Desk},
 		{"grafana-service", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?", "Hit ratio"}, browser.Size{Width: 1400, Height: 2600}},
 		{"grafana-cache", "grafana", grafana + "/d/vitrine-cache?kiosk", []string{"Outcomes", "coalesced"}, browser.Size{Width: 1400, Height: 2600}},
 		{"grafana-service-phone", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?"}, browser.Phone},

@@ -21,7 +21,7 @@ var (
 	Phone = Size{390, 844}
 )
 
-// Look opens a page in a new Chromium, waits until the page shows all words, at most for half a minute, and writes what
+// Look opens a page in a new Chromium, waits until the page shows all words (one at least), at most for half a minute, and writes what
 // the window then shows to file, as PNG.
 func Look(ctx context.Context, chromium, url string, size Size, words []string, file string) error {
 	ctx, cancel := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],

@@ -223,7 +223,7 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 		},
 		func() error { return a.alert(ctx, "ReplicaDown", nil) },
 		func() error {
-			return a.picture(ctx, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`))
+			return a.picture(ctx, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`), ":8081")
 		},
 	)
 }
@@ -300,7 +300,7 @@ func stampede(ctx context.Context, a *act) error {
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {
-			return a.picture(ctx, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`))
+			return a.picture(ctx, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`), `outcome="coalesced"`)
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

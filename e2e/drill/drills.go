@@ -41,7 +41,7 @@ func redisDown(ctx context.Context, a *act) (err error) {
 			return err
 		}))
 		if err == nil {
-			err = errors.Join(a.panel(ctx, "Stack / Up", `min(redis_up)`, is(1)), a.resolved(ctx, "RedisDown", nil))
+			err = errors.Join(a.panel(ctx, "Stack / Redis", `min(redis_up)`, is(1)), a.resolved(ctx, "RedisDown", nil))
 		}
 	}()
 	if err := a.fault("Redis is killed", func() error {
@@ -60,9 +60,9 @@ func redisDown(ctx context.Context, a *act) (err error) {
 				return strings.TrimSpace(string(body)), err
 			})
 		},
-		func() error { return a.panel(ctx, "Stack / Up", `min(redis_up)`, is(0)) },
+		func() error { return a.panel(ctx, "Stack / Redis", `min(redis_up)`, is(0)) },
 		func() error {
-			return a.panel(ctx, "Cache / calls of Redis that fail, a second",
+			return a.panel(ctx, "Cache / Calls by result, those that fail",
 				`sum(rate(cache_store_duration_seconds_count{store="redis",result!~"ok|miss|hit"}[30s]))`, above(0))
 		},
 		func() error { return a.logged(ctx, "service", "a warning names the tier", "far tier failed", `"WARN"`) },
@@ -130,7 +130,7 @@ func slowOrigin(ctx context.Context, a *act) (err error) {
 			return a.logged(ctx, "service", "a miss says how long it took", `"msg":"request"`, `"outcome":"miss"`, `"duration":3.`)
 		},
 		func() error {
-			return a.panel(ctx, "Cache / duration of loads, p95", `vitrine:cache_load_duration_seconds:p95_rate5m{cache="tiles"}`, above(1))
+			return a.panel(ctx, "Cache / Duration of loads", `vitrine:cache_load_duration_seconds:p95_rate5m{cache="tiles"}`, above(1))
 		},
 		func() error { return a.alert(ctx, "OriginSlow", labels) },
 	)
@@ -166,10 +166,10 @@ func failures(ctx context.Context, a *act) (err error) {
 			return a.logged(ctx, "service", "an error line has the trace", `"ERROR"`, `"msg":"request"`, `"status":500`, `"trace_id"`)
 		},
 		func() error {
-			return a.panel(ctx, "SLO / failures by route, a second", `vitrine:slo_failures_by_route:rate5m{slo="availability",http_route="/tiles/{z}/{x}/{y}"}`, above(0.01))
+			return a.panel(ctx, "SLO / Failures by route", `vitrine:slo_failures_by_route:rate5m{slo="availability",http_route="/tiles/{z}/{x}/{y}"}`, above(0.01))
 		},
 		func() error {
-			return a.panel(ctx, "SLO / burn rate over 1h", `vitrine:slo_burn_rate:ratio{window="1h",slo="availability",class="map"}`, above(14.4))
+			return a.panel(ctx, "SLO / Burn rate over 1h", `vitrine:slo_burn_rate:ratio{window="1h",slo="availability",class="map"}`, above(14.4))
 		},
 		func() error { return a.alert(ctx, "ErrorBudgetBurn", labels) },
 		func() error { return a.picture(ctx, a.Prometheus+"/alerts?state=firing", "ErrorBudgetBurn") },
@@ -196,7 +196,7 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 		}))
 		if err == nil {
 			err = errors.Join(
-				a.panel(ctx, "Service / replicas", `count(up{job="service"} == 1)`, is(float64(left+1))),
+				a.panel(ctx, "Service / Replicas", `count(up{job="service"} == 1)`, is(float64(left+1))),
 				a.resolved(ctx, "ReplicaDown", nil))
 		}
 	}()
@@ -208,7 +208,7 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 	}
 	return inTurn(
 		func() error {
-			return a.panel(ctx, "Service / replicas", `count(up{job="service"} == 1)`, is(float64(left)))
+			return a.panel(ctx, "Service / Replicas", `count(up{job="service"} == 1)`, is(float64(left)))
 		},
 		func() error {
 			return a.traced(ctx, "a request that asks the fleet goes by those that are left", func() string { return place("stats") }, http.StatusOK, func(t stack.Trace) (string, error) {
@@ -296,7 +296,7 @@ func stampede(ctx context.Context, a *act) error {
 			return a.logged(ctx, "service", "a line says that it waited", `"msg":"request"`, `"outcome":"coalesced"`, `"cache":"slow"`)
 		},
 		func() error {
-			return a.panel(ctx, "Cache / waiters for each load",
+			return a.panel(ctx, "Cache / Waiters a load",
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"vitrine/e2e/browser"
 	"vitrine/e2e/stack"
 )
 
@@ -83,7 +84,7 @@ func redisDown(ctx context.Context, a *act) (err error) {
 				return fmt.Sprintf("%d failed, %d loaded", failed, loads), nil
 			})
 		},
-		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
+		func() error { return a.picture(ctx, strip, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
 		func() error { return a.alert(ctx, "RedisDown", nil) },
 	)
 }
@@ -125,7 +126,7 @@ func slowOrigin(ctx context.Context, a *act) (err error) {
 				return "", fmt.Errorf("none of %d spans does", len(t.Spans))
 			})
 		},
-		func() error { return a.picture(ctx, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
+		func() error { return a.picture(ctx, strip, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
 		func() error {
 			return a.logged(ctx, "service", "a miss says how long it took", `"msg":"request"`, `"outcome":"miss"`, `"duration":3.`)
 		},
@@ -172,7 +173,7 @@ func failures(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "SLO / Burn rate over 1h", `vitrine:slo_burn_rate:ratio{window="1h",slo="availability",class="map"}`, above(14.4))
 		},
 		func() error { return a.alert(ctx, "ErrorBudgetBurn", labels) },
-		func() error { return a.picture(ctx, a.Prometheus+"/alerts?state=firing", "ErrorBudgetBurn") },
+		func() error { return a.picture(ctx, strip, a.Prometheus+"/alerts?state=firing", "ErrorBudgetBurn") },
 	)
 }
 
@@ -223,7 +224,7 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 		},
 		func() error { return a.alert(ctx, "ReplicaDown", nil) },
 		func() error {
-			return a.picture(ctx, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`), ":8081")
+			return a.picture(ctx, browser.Desk, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`), ":8081")
 		},
 	)
 }
@@ -300,7 +301,7 @@ func stampede(ctx context.Context, a *act) error {
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {
-			return a.picture(ctx, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`), `outcome="coalesced"`)
+			return a.picture(ctx, browser.Desk, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`), `outcome="coalesced"`)
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

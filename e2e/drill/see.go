@@ -110,8 +110,11 @@ func (a *act) logged(ctx context.Context, service, what string, words ...string)
 	})
 }
 
+// strip is a window for a page that is short.
+var strip = browser.Size{Width: browser.Desk.Width, Height: 450}
+
 // picture keeps what a page shows, once it shows the words, where pictures are wanted.
-func (a *act) picture(ctx context.Context, url string, words ...string) error {
+func (a *act) picture(ctx context.Context, size browser.Size, url string, words ...string) error {
 	if a.pictures == "" {
 		return nil
 	}
@@ -120,7 +123,7 @@ func (a *act) picture(ctx context.Context, url string, words ...string) error {
 		return err
 	}
 	file := filepath.Join(a.pictures, "drill-"+a.name+".png")
-	if err := browser.Look(ctx, chromium, url, browser.Desk, words, file); err != nil {
+	if err := browser.Look(ctx, chromium, url, size, words, file); err != nil {
 		return err
 	}
 	a.tell("look", fmt.Sprintf("%s of %s", file, url))
@@ -129,7 +132,7 @@ func (a *act) picture(ctx context.Context, url string, words ...string) error {
 
 // graph is the address of Prometheus' drawing of an expression.
 func (a *act) graph(promql string) string {
-	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {"graph"}, "g0.range_input": {"15m"}}.Encode()
+	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {"graph"}, "g0.range_input": {"5m"}}.Encode()
 }
 
 // traced asks the site for a path until the answer's trace is as it should be.

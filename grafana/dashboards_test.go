@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -186,7 +186,7 @@ func metrics(t *testing.T, r ref) (names []string) {
 	}
 	for _, selectors := range parser.ExtractSelectors(expr) {
 		for _, m := range selectors {
-			if m.Name == labels.MetricName {
+			if m.Name == model.MetricNameLabel {
 				names = append(names, m.Value)
 			}
 		}

@@ -1,0 +1,51 @@
+package browser_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vitrine/e2e/browser"
+	"vitrine/e2e/component"
+)
+
+// TestLook: a page is looked at when its script has written, and not before.
+func TestLook(t *testing.T) {
+	chromium := component.Command(t, "chromium")
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<!doctype html><p>wait</p><script>setTimeout(() => document.body.innerText = 'first, second', 500)</script>`))
+	}))
+	defer page.Close()
+	file := filepath.Join(t.TempDir(), "new", "page.png")
+	if err := browser.Look(t.Context(), chromium, page.URL, browser.Phone, []string{"second", "first"}, file); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.DecodeConfig(bytes.NewReader(text))
+	if err != nil || picture.Width != int(browser.Phone.Width) || picture.Height != int(browser.Phone.Height) {
+		t.Errorf("a picture of %d × %d, %v; want %v", picture.Width, picture.Height, err, browser.Phone)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	file = filepath.Join(t.TempDir(), "page.png")
+	err = browser.Look(ctx, chromium, page.URL, browser.Phone, []string{"first", "third"}, file)
+	if err == nil || !strings.Contains(err.Error(), page.URL) {
+		t.Errorf("a word is missing: %v; want an error that names the page", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a picture without the word: %v", err)
+	}
+}

@@ -224,7 +224,7 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 		},
 		func() error { return a.alert(ctx, "ReplicaDown", nil) },
 		func() error {
-			return a.picture(ctx, browser.Desk, a.graph(`sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`), ":8081")
+			return a.picture(ctx, browser.Desk, a.prometheus("graph", `sum by (instance) (rate(http_server_request_duration_seconds_count{job="service"}[30s]))`), ":8081")
 		},
 	)
 }
@@ -301,7 +301,8 @@ func stampede(ctx context.Context, a *act) error {
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {
-			return a.picture(ctx, browser.Desk, a.graph(`sum by (outcome) (increase(cache_requests_total{cache="slow"}[1m])) > 0`), `outcome="coalesced"`)
+			const answers = `sum by (outcome) (cache_requests_total{cache="slow"})`
+			return a.picture(ctx, strip, a.prometheus("table", answers+" - "+answers[:len(answers)-1]+" offset 1m) > 0"), `outcome="coalesced"`)
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

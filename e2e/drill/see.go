@@ -130,9 +130,9 @@ func (a *act) picture(ctx context.Context, size browser.Size, url string, words 
 	return nil
 }
 
-// graph is the address of Prometheus' drawing of an expression.
-func (a *act) graph(promql string) string {
-	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {"graph"}, "g0.range_input": {"5m"}}.Encode()
+// prometheus is the address of Prometheus' graph or table of an expression.
+func (a *act) prometheus(tab, promql string) string {
+	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {tab}, "g0.range_input": {"5m"}}.Encode()
 }
 
 // traced asks the site for a path until the answer's trace is as it should be.

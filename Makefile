@@ -23,7 +23,7 @@ unit:
 	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
 
 # VITRINE_PICTURES=docs/pictures keeps pictures of the pages and of the drills.
-e2e: export VITRINE_PICTURES := $(abspath $(VITRINE_PICTURES))
+e2e: override export VITRINE_PICTURES := $(abspath $(VITRINE_PICTURES))
 e2e:
 	e2e/offline/engine
 	e2e/offline/images

@@ -46,8 +46,8 @@ type panel struct {
 }
 
 type target struct {
-	Expr, Format   string
-	Range, Instant bool
+	Expr, Format, Interval string
+	Range, Instant         bool
 }
 
 // dashboards are those that Grafana is provisioned with. What is in the files is tested where they are made.
@@ -65,14 +65,18 @@ func dashboards() (all []dashboard, err error) {
 	return all, err
 }
 
-// variables stand for what Grafana fills in: all values, and a range of several scrapes.
-var variables = strings.NewReplacer(
-	"$__rate_interval", "1m", "$__interval", "30s", "$__range", "5m", "$instance", ".*", "$route", ".*", "$cache", ".*",
+// selected stands for a dashboard's variables, where all is chosen, and filled also for what Grafana knows of time: a
+// range of several scrapes.
+var (
+	selected = strings.NewReplacer("$instance", ".*", "$route", ".*", "$cache", ".*")
+	times    = strings.NewReplacer("$__rate_interval", "1m", "$__interval", "30s", "$__range_s", "300", "$__range", "5m")
 )
+
+func filled(expr string) string { return times.Replace(selected.Replace(expr)) }
 
 // points is how many numbers an expression has had since start; none is an error.
 func points(ctx context.Context, expr string, start time.Time) (n int, err error) {
-	all, err := running.QueryRange(ctx, variables.Replace(expr), start, 5*time.Second)
+	all, err := running.QueryRange(ctx, filled(expr), start, 5*time.Second)
 	if err != nil {
 		return 0, err
 	}

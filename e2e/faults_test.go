@@ -18,7 +18,7 @@ func TestDrills(t *testing.T) {
 	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin"} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"-project", project, "-dir", "..", name}
-			if dir := os.Getenv("VITRINE_PICTURES"); dir != "" {
+			if dir := os.Getenv("VITRINE_PICTURES"); dir != "" && hasPages(t, "prometheus") && hasPages(t, "jaeger") {
 				args = append([]string{"-pictures", dir}, args...)
 			}
 			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()

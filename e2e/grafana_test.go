@@ -20,8 +20,9 @@ func frames(ctx context.Context, target target, start time.Time) error {
 		"from": fmt.Sprint(start.UnixMilli()), "to": fmt.Sprint(time.Now().UnixMilli()),
 		"queries": []any{map[string]any{
 			"refId": "A", "datasource": map[string]string{"type": "prometheus", "uid": "prometheus"},
-			"expr": variables.Replace(target.Expr), "range": target.Range, "instant": target.Instant, "format": target.Format,
-			"intervalMs": 5000, "maxDataPoints": 100,
+			// Grafana fills in the times by itself, and the page the variables.
+			"expr": selected.Replace(target.Expr), "range": target.Range, "instant": target.Instant, "format": target.Format,
+			"interval": target.Interval, "intervalMs": 15000, "maxDataPoints": 100,
 		}},
 	})
 	if err != nil {

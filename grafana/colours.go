@@ -20,7 +20,7 @@ var colours = []struct {
 	{"{{tier}}", []colour{{"near", "dark-green"}, {"far", "light-green"}, {"none", "orange"}}},
 	{"{{result}}", []colour{{"ok", "green"}, {"miss", "orange"}, {"error", "red"}, {"corrupt", "dark-red"}}},
 	{"{{http_response_status_code}}", []colour{
-		{`/^2\d\d$/`, "green"}, {`/^3\d\d$/`, "blue"}, {`/^4\d\d$/`, "yellow"}, {`/^5\d\d$/`, "red"}, {"0", "text"},
+		{`/^2\d\d$/`, "green"}, {`/^3\d\d$/`, "blue"}, {`/^4\d\d$/`, "yellow"}, {`/^5\d\d$/`, "red"}, {"0", "text"}, {"(no answer)", "dark-red"},
 	}},
 	// What stands under a route stands under its cache, too.
 	{"{{cache}}", []colour{{"slow", "purple"}, {"stats", "dark-blue"}, {"tiles", "#00a3a3"}}},
@@ -32,9 +32,9 @@ var colours = []struct {
 	{"{{cause}}", []colour{{"expired", "light-green"}, {"size", "orange"}}},
 	{"{{db_client_connection_state}}", []colour{{"idle", "light-green"}, {"used", "green"}}},
 	{"", []colour{
-		{"p50", "green"}, {"p95", "yellow"}, {"p99", "orange"}, {"limit", "red"}, {"lost", "red"}, {"ok", "green"},
+		{"p50", "green"}, {"p95", "yellow"}, {"p99", "orange"}, {"limit", "red"},
 		{"saved", "green"}, {"spent", "orange"}, {"waiting", "orange"}, {"used", "blue"}, {"managed", "blue"}, {"live", "green"},
-		{"idle", "light-green"}, {"answering", "green"}, {"reading", "blue"}, {"other", "text"}, {"(no answer)", "dark-red"},
+		{"idle", "light-green"}, {"answering", "green"}, {"reading", "blue"}, {"other", "text"},
 	}},
 }
 
@@ -54,9 +54,8 @@ func coloursOf(queries []query) []object {
 					matcher = "byRegexp"
 				}
 				properties := []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": c.color}}}
-				if c.name == "limit" { // a line to stay below, and no area of its own
-					properties = append(properties, object{"id": "custom.fillOpacity", "value": 0},
-						object{"id": "custom.lineStyle", "value": object{"fill": "dash", "dash": []int{10, 10}}})
+				if c.name == "limit" { // a line to stay below
+					properties = append(properties, object{"id": "custom.lineStyle", "value": object{"fill": "dash", "dash": []int{10, 10}}})
 				}
 				overrides = append(overrides, object{"matcher": object{"id": matcher, "options": c.name}, "properties": properties})
 			}

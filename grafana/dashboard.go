@@ -78,7 +78,8 @@ func (d *dashboard) annotate(name, color, expr, title, text string, value bool) 
 	list := d.Annotations["list"].([]object)
 	d.Annotations["list"] = append(list, object{
 		"name": name, "datasource": prometheus, "enable": true, "hide": false, "iconColor": color,
-		"target":      object{"refId": "annotation", "expr": expr, "interval": "60s"},
+		// Grafana 12 reads the target, those before it what stands beside it.
+		"target": object{"refId": "annotation", "expr": expr, "interval": "60s"}, "expr": expr, "step": "60s",
 		"titleFormat": title, "textFormat": text, "tagKeys": "instance,cache", "useValueForTime": value,
 	})
 }
@@ -108,6 +109,13 @@ var (
 	routeVariable    = variable("route", "Route", `http_server_request_duration_seconds_count{job="service"}`)
 	cacheVariable    = variable("cache", "Cache", `cache_requests_total{job="service"}`)
 )
+
+// happened is how often a counter counted since the step before, by a label. Unlike increase over a longer time it has
+// each event in one step only. A restart is no event.
+func happened(label, counter string) string {
+	sum := "sum by (" + label + ") (" + counter
+	return "clamp_min(" + sum + ") - " + sum + " offset $__interval), 0)"
+}
 
 // What is inside the braces of a selector.
 const (

@@ -50,15 +50,20 @@ func (d *dashboard) refs() (refs []ref) {
 }
 
 // filled is an expression as Grafana sends it.
-var filled = strings.NewReplacer("$__rate_interval", "1m", "$__range", "15m", "$instance", ".*", "$route", ".*", "$cache", ".*").Replace
+var filled = strings.NewReplacer("$__rate_interval", "1m", "$__interval", "15s", "$__range_s", "900", "$__range", "15m", "$instance", ".*", "$route", ".*", "$cache", ".*").Replace
 
 // hasUnit tells whether the numbers of a panel have a unit. A table shows them in a column, or not at all.
 func (p *panel) hasUnit() bool {
 	if p.FieldConfig.Defaults["unit"] != "" {
 		return true
 	}
-	text := fmt.Sprint(p.Transformations)
-	return p.Type == "table" && (!strings.Contains(text, "Value") || strings.Contains(fmt.Sprint(p.FieldConfig.Overrides), "id:unit"))
+	if p.Type != "table" {
+		return false
+	}
+	shown := strings.Contains(fmt.Sprint(p.Transformations), "Value")
+	return !shown || slices.ContainsFunc(p.FieldConfig.Overrides, func(o object) bool {
+		return slices.ContainsFunc(o["properties"].([]object), func(p object) bool { return p["id"] == "unit" && p["value"] != "" })
+	})
 }
 
 // TestPanels: what Grafana would not say is wrong with a dashboard.

@@ -19,7 +19,6 @@ type panel struct {
 	Description     string   `json:"description,omitempty"`
 	GridPos         gridPos  `json:"gridPos"`
 	Datasource      object   `json:"datasource,omitempty"`
-	Interval        string   `json:"interval,omitempty"` // the smallest step
 	Targets         []object `json:"targets,omitempty"`
 	FieldConfig     *fields  `json:"fieldConfig,omitempty"`
 	Options         object   `json:"options,omitempty"`
@@ -40,8 +39,6 @@ type query struct{ expr, legend string }
 func newPanel(kind, title, unit, description string, queries []query) *panel {
 	p := &panel{
 		Type: kind, Title: title, Description: description, Datasource: prometheus,
-		// Four times this is $__rate_interval: over less than a minute, a few requests a second are noise.
-		Interval:    "15s",
 		GridPos:     gridPos{W: 8, H: 8},
 		FieldConfig: &fields{object{"unit": unit, "thresholds": steps("green")}, coloursOf(queries)},
 	}
@@ -49,6 +46,9 @@ func newPanel(kind, title, unit, description string, queries []query) *panel {
 		p.Targets = append(p.Targets, object{
 			"refId": string(rune('A' + i)), "datasource": prometheus, "editorMode": "code",
 			"expr": q.expr, "legendFormat": q.legend, "range": true,
+			// The smallest step. Four times it is $__rate_interval: over less than a minute, a few requests a second
+			// are noise. A panel's own interval would leave that at four scrapes.
+			"interval": "15s",
 		})
 	}
 	return p
@@ -124,7 +124,6 @@ func gauges(title, unit, description string, q query) *panel {
 func heatmap(title, description, expr string) *panel {
 	p := newPanel("heatmap", title, "reqps", description, []query{{expr, ""}})
 	p.Targets[0]["format"], p.Targets[0]["exemplar"] = "heatmap", true
-	p.FieldConfig.Overrides = []object{}
 	p.FieldConfig.Defaults["custom"] = object{"scaleDistribution": object{"type": "linear"}}
 	p.Options = object{
 		"calculate": false, "cellGap": 1, "cellValues": object{"unit": "reqps"},
@@ -138,23 +137,26 @@ func heatmap(title, description, expr string) *panel {
 	return p
 }
 
-// column is a label of the series or their Value, and what it is called.
-type column struct{ field, name string }
+// column is a label of the series or their Value, what it is called, and the unit of the Value.
+type column struct{ field, name, unit string }
 
-// table shows the last value of each series: the columns from left to right, the largest value first.
-func table(title, unit, description string, q query, columns ...column) *panel {
+// table shows the last value of each series: the columns from left to right, the largest value first where it is shown.
+func table(title, description string, q query, columns ...column) *panel {
 	p := newInstant(title, "", description, q)
 	names, rename, order := []string{}, object{}, object{}
 	for i, c := range columns {
 		names = append(names, c.field)
 		rename[c.field], order[c.field] = c.name, i
+		// What is said where there is nothing is not for each cell without a label.
+		properties := []object{{"id": "noValue", "value": ""}}
 		if c.field == "Value" {
 			// The unit is the value's alone: labels that look like numbers would get it, too.
-			p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
-				"matcher": object{"id": "byName", "options": c.name}, "properties": []object{{"id": "unit", "value": unit}},
-			})
+			properties = append(properties, object{"id": "unit", "value": c.unit})
 			p.Options["sortBy"] = []object{{"displayName": c.name, "desc": true}}
 		}
+		p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
+			"matcher": object{"id": "byName", "options": c.name}, "properties": properties,
+		})
 	}
 	p.Transformations = []object{
 		{"id": "filterFieldsByName", "options": object{"include": object{"names": names}}},

@@ -5,12 +5,12 @@ func runtime() *dashboard {
 	d := newDashboard("runtime", "Runtime", "Go's scheduler and garbage collector, and the container's limits", instanceVariable)
 	d.started()
 	d.row("Is anything wrong?",
+		stat("Started", "short",
+			"Replicas that started within the time shown, each with empty near tiers. Without a deployment: docker compose ps --all; exit code 137 is the memory limit, anything else is in the log's last lines.",
+			`count(process_start_time_seconds{`+replicas+`} > time() - $__range_s) or vector(0)`).limits("green", 1, "yellow").whole().size(6, 4),
 		stat("Killed for memory", "short",
-			"Processes that the kernel killed in these containers since they started. Any: a higher limit or a lower GOMEMLIMIT.",
+			"Processes that the kernel killed in the containers that run now. A replica that it killed itself is in a new container, which begins at 0: see Started.",
 			`sum(cgroup_oom_kills_total{`+replicas+`})`).limits("green", 1, "red").whole().size(6, 4),
-		stat("Restarts", "short",
-			"How often processes started anew in the time shown, each with empty near tiers. Without a deployment: the log's last lines, and Killed for memory.",
-			`sum(changes(process_start_time_seconds{`+replicas+`}[$__range]))`).limits("green", 1, "yellow", 3, "red").whole().size(6, 4),
 		stat("Throttled most", "percentunit",
 			"Share of each second in which the kernel stopped the replica that it stopped most. Above 5 % p99 suffers: a higher CPU limit, or none.",
 			`max(rate(cgroup_cpu_throttled_seconds_total{`+replicas+`}[$__rate_interval]))`).limits("green", 0.05, "red").size(6, 4),

@@ -57,10 +57,10 @@ func service() *dashboard {
 			query{`histogram_quantile(0.99, sum by (le) (` + buckets + `))`, "p99"},
 			query{`histogram_quantile(0.95, sum by (le) (` + buckets + `))`, "p95"},
 			query{`histogram_quantile(0.5, sum by (le) (` + buckets + `))`, "p50"}).exemplars().logarithmic().size(12, 9),
-		table("Slowest routes", "s",
+		table("Slowest routes",
 			"p95 by route over the time shown. The first is the one to speed up, if it is asked for often enough.",
 			query{named(`histogram_quantile(0.95, sum by (http_route, le) (rate(http_server_request_duration_seconds_bucket{` + routes + `}[$__range])))`), ""},
-			column{"http_route", "Route"}, column{"Value", "p95"}).size(8, 8),
+			column{"http_route", "Route", ""}, column{"Value", "p95", "s"}).size(8, 8),
 		series("p95 by route", "s",
 			"Which route it is that got slower. With the cache's misses it is the origin; without them the replicas.",
 			query{`histogram_quantile(0.95, sum by (http_route, le) (rate(http_server_request_duration_seconds_bucket{` + routes + `,http_route!=""}[$__rate_interval])))`, "{{http_route}}"}).
@@ -93,13 +93,13 @@ func service() *dashboard {
 		series("Failed by replica", "reqps",
 			"Answers a second that are 5xx. One replica alone: restart it; all of them: what they share.",
 			query{`sum by (instance) (` + failures + `) or 0 * sum by (instance) (` + requests + `)`, "{{instance}}"}).limits("green", 0.1, "red"),
-		table("Versions", "short",
+		table("Versions",
 			"Which version each replica runs. Two versions for longer than a rollout takes: one did not come up.",
 			query{`up{` + replicas + `} * on (instance) group_left (service_version) target_info{job="service"}`, ""},
-			column{"instance", "Replica"}, column{"service_version", "Version"}).size(16, 6),
+			column{"instance", "Replica", ""}, column{"service_version", "Version", ""}).size(16, 6),
 		series("Panics", "short",
 			"Handlers that panicked, each a 500 or a broken connection. Any is a fault in the code: the log line `panic` has the stack.",
-			query{`sum by (instance) (increase(http_server_panics_total{` + replicas + `}[$__rate_interval]))`, "{{instance}}"}).bars().limits("green", 1, "red").size(8, 6),
+			query{happened("instance", "http_server_panics_total{"+replicas+"}"), "{{instance}}"}).bars().limits("green", 1, "red").size(8, 6),
 	)
 	return d
 }

@@ -61,10 +61,10 @@ func stack() *dashboard {
 	)
 	d.row("Traces",
 		series("Spans on their way", "short",
-			"Spans a second that replicas sent, that Jaeger took, and that its Monitor tab counted. They are alike; where they part, spans are lost between the two.",
+			"Spans a second that replicas sent, that Jaeger took from them, and that its Monitor tab counted. They are alike; where they part, spans are lost between the two.",
 			query{`sum(rate(otel_sdk_exporter_span_exported_total{error_type=""}[$__rate_interval]))`, "sent"},
-			query{`sum(rate(otelcol_receiver_accepted_spans_total[$__rate_interval]))`, "taken"},
-			query{`sum(rate(traces_span_metrics_calls_total[$__rate_interval]))`, "counted"}),
+			query{`sum(rate(otelcol_receiver_accepted_spans_total{transport="http"}[$__rate_interval]))`, "taken"},
+			query{`sum(rate(traces_span_metrics_calls_total{service_name="vitrine"}[$__rate_interval]))`, "counted"}),
 		series("Where spans are lost", "short",
 			"Spans a second that replicas dropped or could not send, and that Jaeger refused or could not store. Of replicas: their queue is full or Jaeger is away; of Jaeger: its log, mostly the disk or the memory limit.",
 			query{`sum(rate(otel_sdk_processor_span_processed_total{error_type!=""}[$__rate_interval])) + sum(rate(otel_sdk_exporter_span_exported_total{error_type!=""}[$__rate_interval]))`, "by replicas"},

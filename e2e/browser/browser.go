@@ -21,10 +21,12 @@ var (
 	Phone = Size{390, 844}
 )
 
-// Look opens a page in a new Chromium, waits until the page shows all words (one at least), at most for half a minute, and writes what
-// the window then shows to file, as PNG.
+// Look opens a page in a new Chromium, waits until it shows all words (one at least), and writes what the window then
+// shows to file, as PNG. It gives up after a minute, or half of one without the words.
 func Look(ctx context.Context, chromium, url string, size Size, words []string, file string) error {
-	ctx, cancel := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.WindowSize(int(size.Width), int(size.Height)),
 		chromedp.Flag("disable-quic", true),
 		chromedp.NoSandbox, // root, and containers, cannot make one; the pages are our own
@@ -39,8 +41,9 @@ func Look(ctx context.Context, chromium, url string, size Size, words []string, 
 	if err != nil {
 		return err
 	}
-	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word))`, wanted),
-		chromedp.WithPollingInterval(200*time.Millisecond))); err != nil {
+	shown := fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word))`, wanted)
+	wait := chromedp.Poll[chromedp.Void](shown, chromedp.WithPollingInterval(200*time.Millisecond))
+	if _, err := chromedp.Run(ctx, wait); err != nil {
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // as much as there is
 		return fmt.Errorf("%s does not show %s: %w: %.500q", url, wanted, err, text)
 	}

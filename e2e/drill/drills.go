@@ -301,8 +301,8 @@ func stampede(ctx context.Context, a *act) error {
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {
-			const answers = `sum by (outcome) (cache_requests_total{cache="slow"})`
-			return a.picture(ctx, strip, a.prometheus("table", answers+" - "+answers[:len(answers)-1]+" offset 1m) > 0"), `outcome="coalesced"`)
+			const answers = `sum by (outcome) (cache_requests_total{cache="slow"} - cache_requests_total{cache="slow"} offset 10s) > 0`
+			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="coalesced"`)
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

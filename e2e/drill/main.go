@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"time"
@@ -32,9 +33,17 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	var chromium string
+	if *pictures != "" {
+		var err error
+		if chromium, err = exec.LookPath("chromium"); err != nil {
+			fmt.Fprintln(os.Stderr, "drill: for pictures:", err)
+			os.Exit(1)
+		}
+	}
 	running, err := stack.Open(ctx, *dir, *project)
 	if err == nil {
-		a := &act{Stack: running, name: flag.Arg(0), pictures: *pictures, out: os.Stdout, began: time.Now()}
+		a := &act{Stack: running, name: flag.Arg(0), pictures: *pictures, chromium: chromium, out: os.Stdout, began: time.Now()}
 		fmt.Fprintf(a.out, "drill %s, %s\n", a.name, a.began.UTC().Format(time.RFC3339))
 		err = run(ctx, a)
 	}
@@ -47,10 +56,12 @@ func main() {
 // act is one performance of a drill. Its transcript counts the seconds from the fault on.
 type act struct {
 	*stack.Stack
-	name, pictures string
-	out            io.Writer
-	began          time.Time // of the fault
-	trace          string    // the last one looked at
+	name     string
+	pictures string // where they are kept, or empty
+	chromium string // which makes them
+	out      io.Writer
+	began    time.Time // of the fault
+	trace    string    // the last one looked at
 }
 
 func (a *act) tell(kind, text string) {

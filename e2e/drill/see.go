@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,19 +113,15 @@ func (a *act) logged(ctx context.Context, service, what string, words ...string)
 var strip = browser.Size{Width: browser.Desk.Width, Height: 450}
 
 // picture keeps what a page shows, once it shows the words, where pictures are wanted.
-func (a *act) picture(ctx context.Context, size browser.Size, url string, words ...string) error {
+func (a *act) picture(ctx context.Context, size browser.Size, address string, words ...string) error {
 	if a.pictures == "" {
 		return nil
 	}
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		return err
-	}
 	file := filepath.Join(a.pictures, "drill-"+a.name+".png")
-	if err := browser.Look(ctx, chromium, url, size, words, file); err != nil {
+	if err := browser.Look(ctx, a.chromium, address, size, words, file); err != nil {
 		return err
 	}
-	a.tell("look", fmt.Sprintf("%s of %s", file, url))
+	a.tell("look", fmt.Sprintf("%s of %s", file, address))
 	return nil
 }
 

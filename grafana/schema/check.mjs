@@ -1,6 +1,7 @@
 // Holds ../dashboards/*.json against the types that Grafana publishes of its dashboards and panels: a property that
 // no Grafana knows, or a value that it does not take, is an error. It is checked for the oldest and for the newest
-// release that the dashboards are for.
+// release that the dashboards are for. Queries, annotations' additions and transformations are not in these types:
+// what is used of them stands below.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,11 +17,20 @@ if (dashboards.length === 0) throw new Error('no dashboards');
 const types = (release) => `
 import type * as grafana from '${release}';
 ${Object.values(panels).map((name) => `import type * as ${name} from '${release}/dist/esm/raw/composable/${name.toLowerCase()}/panelcfg/x/${name}PanelCfg_types.gen';`).join('\n')}
-type Field<M> = M extends { FieldConfig: infer F } ? F : {};
+type Target = {
+  refId: string; datasource: grafana.DataSourceRef; editorMode: 'code'; expr: string; legendFormat: string; interval: string;
+  range: boolean; instant?: boolean; exemplar?: boolean; format?: 'table' | 'heatmap';
+};
+type Transformation =
+  | { id: 'filterFieldsByName'; options: { include: { names: string[] } } }
+  | { id: 'organize'; options: { renameByName: Record<string, string>; indexByName: Record<string, number>; excludeByName: Record<string, boolean> } }
+  | { id: 'groupingToMatrix'; options: { rowField: string; columnField: string; valueField: string } };
 type Json<T> = T extends string ? \`\${T}\` : T extends (infer U)[] ? Json<U>[] : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 type Part<T> = T extends (infer U)[] ? Part<U>[] : T extends object ? { [K in keyof T]?: Part<T[K]> } : T;
-type PanelOf<Kind, Options, Custom> = Json<Omit<grafana.Panel, 'type' | 'options' | 'fieldConfig' | 'links'>> & {
+type PanelOf<Kind, Options, Custom> = Json<Omit<grafana.Panel, 'type' | 'options' | 'fieldConfig' | 'links' | 'targets' | 'transformations'>> & {
   type: Kind;
+  targets: Target[];
+  transformations?: Transformation[];
   options: Part<Json<Options>>;
   fieldConfig: Json<Omit<grafana.FieldConfigSource, 'defaults'>> & {
     defaults: Json<Omit<grafana.FieldConfig, 'custom'>> & { custom?: Part<Json<Custom>> };
@@ -31,7 +41,7 @@ type Board = Json<Omit<grafana.Dashboard, 'panels' | 'annotations' | 'links'>> &
   panels: (${Object.entries(panels).map(([kind, name]) => `PanelOf<'${kind}', ${name}.Options, ${custom(name)}>`).join(' | ')} | Part<Json<grafana.RowPanel>> & { type: 'row' })[];
   // What the Prometheus data source adds to an annotation is not in these types.
   annotations: { list: (Json<Omit<grafana.AnnotationQuery, 'target'>> & {
-    target: { refId: string; expr: string; interval: string };
+    target: { refId: string; expr: string; interval: string }; expr: string; step: string;
     titleFormat: string; textFormat: string; tagKeys: string; useValueForTime: boolean;
   })[] };
   links: Part<Json<grafana.DashboardLink>>[];
@@ -40,7 +50,7 @@ type Board = Json<Omit<grafana.Dashboard, 'panels' | 'annotations' | 'links'>> &
 
 // Stat, bar gauge and table have no types of their own for what is drawn in a field, or share Grafana's.
 function custom(name) {
-  return { TimeSeries: 'TimeSeries.FieldConfig', StateTimeline: 'StateTimeline.FieldConfig', Heatmap: 'Heatmap.FieldConfig', Table: 'grafana.TableFieldOptions' }[name] ?? '{}';
+  return { TimeSeries: 'TimeSeries.FieldConfig', StateTimeline: 'StateTimeline.FieldConfig', Heatmap: 'Heatmap.FieldConfig', Table: 'grafana.TableFieldOptions' }[name] ?? 'Record<string, never>';
 }
 
 let faults = 0;

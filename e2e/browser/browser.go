@@ -22,7 +22,7 @@ var (
 )
 
 // Look opens a page in a new Chromium, waits until it shows all words (one at least), and writes what the window then
-// shows to file, as PNG. It gives up after a minute, or half of one without the words.
+// shows to file, as PNG. It gives up after a minute, or a quarter of one without the words.
 func Look(ctx context.Context, chromium, url string, size Size, words []string, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -42,7 +42,7 @@ func Look(ctx context.Context, chromium, url string, size Size, words []string, 
 		return err
 	}
 	shown := fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word))`, wanted)
-	wait := chromedp.Poll[chromedp.Void](shown, chromedp.WithPollingInterval(200*time.Millisecond))
+	wait := chromedp.Poll[chromedp.Void](shown, chromedp.WithPollingInterval(200*time.Millisecond), chromedp.WithPollingTimeout(15*time.Second))
 	if _, err := chromedp.Run(ctx, wait); err != nil {
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // as much as there is
 		return fmt.Errorf("%s does not show %s: %w: %.500q", url, wanted, err, text)

@@ -40,14 +40,7 @@ func TestTheLoadBalancerBeginsTheTrace(t *testing.T) {
 	if strings.Contains(log, "otel.sh: no tracing module here") {
 		component.Missing(t, "nginx-otel", "this nginx image has no OpenTelemetry module")
 	}
-	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := stack.TraceID(header)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := traceOf(t, "/stats/"+coldTile())
 	within(t, time.Minute, func() error {
 		tr, err := running.Trace(t.Context(), id)
 		if err != nil {

@@ -59,14 +59,7 @@ func TestSamplingIsServed(t *testing.T) {
 
 // TestTracesOutliveJaeger: they are on a volume.
 func TestTracesOutliveJaeger(t *testing.T) {
-	header, _, err := stack.Get(t.Context(), running.Site+"/slow")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := stack.TraceID(header)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := traceOf(t, "/slow")
 	found := func() error {
 		_, err := running.Trace(t.Context(), id)
 		return err

@@ -10,7 +10,6 @@ import (
 
 	"vitrine/e2e/browser"
 	"vitrine/e2e/component"
-	"vitrine/e2e/stack"
 )
 
 // picturesDir is where pictures of the running stack are kept: VITRINE_PICTURES, or nowhere.
@@ -39,14 +38,7 @@ func hasPages(t *testing.T, service string) bool {
 func TestPictures(t *testing.T) {
 	chromium := component.Command(t, "chromium")
 	dir := picturesDir(t)
-	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	trace, err := stack.TraceID(header)
-	if err != nil {
-		t.Fatal(err)
-	}
+	trace := traceOf(t, "/stats/"+coldTile())
 	for _, page := range []struct {
 		name, service, url string
 		words              []string

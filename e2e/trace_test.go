@@ -19,8 +19,10 @@ func coldTile() string {
 	return fmt.Sprintf("%d/%d/%d", z, rand.IntN(1<<z), rand.IntN(1<<z))
 }
 
-func TestColdStatsIsOneTrace(t *testing.T) {
-	header, _, err := stack.Get(t.Context(), running.Site+"/stats/"+coldTile())
+// traceOf asks the site for a path, and returns the id of the trace.
+func traceOf(t *testing.T, path string) string {
+	t.Helper()
+	header, _, err := stack.Get(t.Context(), running.Site+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +30,11 @@ func TestColdStatsIsOneTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return id
+}
+
+func TestColdStatsIsOneTrace(t *testing.T) {
+	id := traceOf(t, "/stats/"+coldTile())
 	// The tile, its four children and their sixteen: a server span, a load, and two calls of Redis each,
 	// and a client span for each but the first.
 	want := map[string]int{"server": 21, "load": 21, "GET": 21, "SET": 21, "client": 20}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// stampede: an entry that is asked for by hundreds at once is thrown out. One load a replica, and no alert.
+func stampede(ctx context.Context, a *act) error {
+	const crowd = 300
+	answers := make([]asked, crowd)
+	if err := a.fault(fmt.Sprintf("the entry of /slow is purged, and %d ask for it at once", crowd), func() error {
+		purge := url.Values{"cache": {"slow"}, "key": {"r:vitrine/slow"}}
+		if err := a.Ops(ctx, http.MethodPost, "/debug/cache/purge", purge); err != nil {
+			return err
+		}
+		errs := make([]error, crowd)
+		var all sync.WaitGroup
+		for i := range crowd {
+			all.Go(func() { answers[i], errs[i] = a.ask(ctx, hot()) })
+		}
+		all.Wait()
+		return errors.Join(errs...)
+	}); err != nil {
+		return err
+	}
+	outcomes, statuses := map[string]int{}, map[int]int{}
+	var slowest time.Duration
+	waited := asked{}
+	for _, one := range answers {
+		outcomes[one.outcome]++
+		statuses[one.status]++
+		slowest = max(slowest, one.took)
+		if one.outcome == "collapsed" {
+			waited = one
+		}
+	}
+	a.tell("users", fmt.Sprintf("statuses %v, answers %v, the slowest waited %s", statuses, outcomes, slowest.Round(time.Millisecond)))
+	replicas, err := a.Containers(ctx, "service")
+	if err != nil {
+		return err
+	}
+	if statuses[http.StatusOK] != crowd || outcomes["fwd"] > len(replicas) || waited.trace == "" {
+		return fmt.Errorf("want %d × 200, at most %d loads, and some that waited", crowd, len(replicas))
+	}
+	return inTurn(
+		func() error {
+			return a.see(ctx, "trace", "whoever waited is linked to the load it waited for", time.Minute, func() (string, error) {
+				t, err := a.Trace(ctx, waited.trace)
+				if err != nil {
+					return "", err
+				}
+				for _, s := range t.Spans {
+					for _, r := range s.References {
+						if r.TraceID == s.TraceID {
+							continue
+						}
+						other, err := a.Trace(ctx, r.TraceID)
+						if err != nil {
+							return "", err
+						}
+						for _, load := range other.Spans {
+							if load.SpanID == r.SpanID {
+								return fmt.Sprintf("%s leads to %s of %.2f s in %s", t.Spans[0].TraceID, load.OperationName, float64(load.Duration)/1e6, r.TraceID), nil
+							}
+						}
+					}
+				}
+				return "", errors.New("no link")
+			})
+		},
+		func() error {
+			return a.logged(ctx, "service", "a line says that it waited", `"msg":"request"`, `"outcome":"coalesced"`, `"cache":"slow"`)
+		},
+		func() error {
+			return a.panel(ctx, "Cache / Waiters a load",
+				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
+		},
+		func() error {
+			const answers = `sum by (outcome) (cache_requests_total{cache="slow"} - cache_requests_total{cache="slow"} offset 10s) > 0`
+			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="coalesced"`)
+		},
+		func() error {
+			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {
+				there, err := a.Query(ctx, `count(ALERTS{cache="slow"}) or vector(0)`)
+				if err == nil && there[0].Point.Value() > 0 {
+					err = fmt.Errorf("there are %g", there[0].Point.Value())
+				}
+				return "right", err
+			})
+		},
+	)
+}

@@ -40,19 +40,29 @@ func TestPictures(t *testing.T) {
 	dir := picturesDir(t)
 	trace := traceOf(t, "/stats/"+coldTile())
 	for _, page := range []struct {
-		name, service, url string
-		words              []string
-		size               browser.Size
+		name, service string
+		browser.Page
 	}{
-		{"page", "", running.Site + "/", []string{"/tiles/"}, browser.Desk},
-		{"page-phone", "", running.Site + "/", []string{"/tiles/"}, browser.Phone},
-		{"prometheus-targets", "prometheus", running.Prometheus + "/targets", []string{"nginx-exporter:9113", "redis-exporter:9121"}, browser.Desk},
-		{"prometheus-alerts", "prometheus", running.Prometheus + "/alerts", []string{"ErrorBudgetBurn", "OriginSlow"}, browser.Desk},
-		{"jaeger-trace", "jaeger", running.Jaeger + "/trace/" + trace, []string{"cache.load stats", "vitrine"}, browser.Desk},
-		{"jaeger-monitor", "jaeger", running.Jaeger + "/monitor", []string{"Request rate", "Operations metrics"}, browser.Desk},
-		{"grafana-service", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?", "Hit ratio"}, browser.Size{Width: 1400, Height: 2600}},
-		{"grafana-cache", "grafana", grafana + "/d/vitrine-cache?kiosk", []string{"Outcomes", "coalesced"}, browser.Size{Width: 1400, Height: 2600}},
-		{"grafana-service-phone", "grafana", grafana + "/d/vitrine-service?kiosk", []string{"Is it well?"}, browser.Phone},
+		{"page", "", browser.Page{URL: running.Site + "/", Size: browser.Desk, Words: []string{"/tiles/"}}},
+		{"page-phone", "", browser.Page{URL: running.Site + "/", Size: browser.Phone, Words: []string{"/tiles/"}}},
+		{"prometheus-targets", "prometheus", browser.Page{URL: running.Prometheus + "/targets", Size: browser.Desk,
+			Words: []string{"nginx-exporter:9113", "redis-exporter:9121"}}},
+		{"prometheus-alerts", "prometheus", browser.Page{URL: running.Prometheus + "/alerts", Size: browser.Desk,
+			Words: []string{"ErrorBudgetBurn", "OriginSlow"}}},
+		{"jaeger-trace", "jaeger", browser.Page{URL: running.Jaeger + "/trace/" + trace, Size: browser.Desk,
+			Words: []string{"cache.load stats", "vitrine"}}},
+		// A span's attributes lead to its dashboards.
+		{"jaeger-span", "jaeger", browser.Page{URL: running.Jaeger + "/trace/" + trace, Size: browser.Desk,
+			Click: []string{".span-view", ".AccordianKeyValues--header, .AccordionAttributes--header"},
+			Words: []string{":3000/d/vitrine-service?var-route=%2Fstats%2F", ":3000/d/vitrine-cache?var-cache=stats&from="}}},
+		{"jaeger-monitor", "jaeger", browser.Page{URL: running.Jaeger + "/monitor", Size: browser.Desk,
+			Words: []string{"Request rate", "Operations metrics"}}},
+		{"grafana-service", "grafana", browser.Page{URL: grafana + "/d/vitrine-service?kiosk", Size: browser.Size{Width: 1400, Height: 2300},
+			Words: []string{"Is it well?", "Hit ratio"}}},
+		{"grafana-cache", "grafana", browser.Page{URL: grafana + "/d/vitrine-cache?kiosk", Size: browser.Size{Width: 1400, Height: 3100},
+			Words: []string{"Outcomes", "coalesced"}}},
+		{"grafana-service-phone", "grafana", browser.Page{URL: grafana + "/d/vitrine-service?kiosk", Size: browser.Phone,
+			Words: []string{"Is it well?"}}},
 	} {
 		t.Run(page.name, func(t *testing.T) {
 			switch page.service {
@@ -65,7 +75,7 @@ func TestPictures(t *testing.T) {
 				}
 			}
 			file := filepath.Join(dir, page.name+".png")
-			if err := browser.Look(t.Context(), chromium, page.url, page.size, page.words, file); err != nil {
+			if err := browser.Look(t.Context(), chromium, page.Page, file); err != nil {
 				t.Fatal(err)
 			}
 		})

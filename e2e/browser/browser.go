@@ -21,36 +21,49 @@ var (
 	Phone = Size{390, 844}
 )
 
-// Look opens a page in a new Chromium, waits until it shows all words (one at least), and writes what the window then
-// shows to file, as PNG. It gives up after a minute, or a quarter of one without the words.
-func Look(ctx context.Context, chromium, url string, size Size, words []string, file string) error {
+// Page is what to look at.
+type Page struct {
+	URL   string
+	Size  Size
+	Click []string // CSS selectors of what is to be clicked, one after the other
+	Words []string // of its text or in a link's address; one at least
+}
+
+// Look opens a page in a new Chromium, waits until it shows all words, and writes what the window then shows to file, as
+// PNG. It gives up after a minute, or a quarter of one without the words.
+func Look(ctx context.Context, chromium string, page Page, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.WindowSize(int(size.Width), int(size.Height)),
+		chromedp.ExecPath(chromium), chromedp.WindowSize(int(page.Size.Width), int(page.Size.Height)),
 		chromedp.Flag("disable-quic", true),
 		chromedp.NoSandbox, // root, and containers, cannot make one; the pages are our own
 	)...)
 	defer cancel()
 	ctx, cancel = chromedp.NewContext(ctx)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(size.Width, size.Height), chromedp.Navigate(url)); err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(page.Size.Width, page.Size.Height), chromedp.Navigate(page.URL)); err != nil {
+		return fmt.Errorf("%s: %w", page.URL, err)
 	}
-	wanted, err := json.Marshal(words)
+	for _, selector := range page.Click {
+		if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+			return fmt.Errorf("%s: click %s: %w", page.URL, selector, err)
+		}
+	}
+	wanted, err := json.Marshal(page.Words)
 	if err != nil {
 		return err
 	}
-	shown := fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word))`, wanted)
+	shown := fmt.Sprintf(`%s.every(word => document.body.innerText.includes(word) || [...document.links].some(a => a.href.includes(word)))`, wanted)
 	wait := chromedp.Poll[chromedp.Void](shown, chromedp.WithPollingInterval(200*time.Millisecond), chromedp.WithPollingTimeout(15*time.Second))
 	if _, err := chromedp.Run(ctx, wait); err != nil {
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // as much as there is
-		return fmt.Errorf("%s does not show %s: %w: %.500q", url, wanted, err, text)
+		return fmt.Errorf("%s does not show %s: %w: %.500q", page.URL, wanted, err, text)
 	}
 	time.Sleep(time.Second) // what is drawn moves to its place
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+		return fmt.Errorf("%s: %w", page.URL, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

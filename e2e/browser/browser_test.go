@@ -20,11 +20,14 @@ func TestLook(t *testing.T) {
 	chromium := component.Command(t, "chromium")
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte(`<!doctype html><p>wait</p><script>setTimeout(() => document.body.innerText = 'first, second', 500)</script>`))
+		_, _ = w.Write([]byte(`<!doctype html><button>wait</button><script>
+			const shown = '<p>first, second</p><a href="/there?">a link</a>';
+			document.querySelector('button').onclick = () => setTimeout(() => document.body.innerHTML = shown, 500);
+		</script>`))
 	}))
 	defer page.Close()
 	file := filepath.Join(t.TempDir(), "new", "page.png")
-	if err := browser.Look(t.Context(), chromium, page.URL, browser.Phone, []string{"second", "first"}, file); err != nil {
+	if err := browser.Look(t.Context(), chromium, browser.Page{URL: page.URL, Size: browser.Phone, Click: []string{"button"}, Words: []string{"second", "first", "/there?"}}, file); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
@@ -37,7 +40,7 @@ func TestLook(t *testing.T) {
 	}
 
 	file = filepath.Join(t.TempDir(), "page.png")
-	err = browser.Look(t.Context(), chromium, page.URL, browser.Phone, []string{"first", "third"}, file)
+	err = browser.Look(t.Context(), chromium, browser.Page{URL: page.URL, Size: browser.Phone, Words: []string{"wait", "third"}}, file)
 	if err == nil || !strings.Contains(err.Error(), page.URL+" does not show") {
 		t.Errorf("a word is missing: %v; want an error that names the page", err)
 	}

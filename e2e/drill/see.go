@@ -118,7 +118,7 @@ func (a *act) picture(ctx context.Context, size browser.Size, address string, wo
 		return nil
 	}
 	file := filepath.Join(a.pictures, "drill-"+a.name+".png")
-	if err := browser.Look(ctx, a.chromium, address, size, words, file); err != nil {
+	if err := browser.Look(ctx, a.chromium, browser.Page{URL: address, Size: size, Words: words}, file); err != nil {
 		return err
 	}
 	a.tell("look", fmt.Sprintf("%s of %s", file, address))

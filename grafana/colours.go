@@ -40,6 +40,16 @@ var colours = []struct {
 
 var operations = []colour{{"get", "blue"}, {"set", "purple"}, {"delete", "orange"}, {"del", "orange"}, {"unlink", "light-orange"}}
 
+// override gives the series or columns that a matcher finds properties of their own.
+func override(matcher, names string, properties ...object) object {
+	return object{"matcher": object{"id": matcher, "options": names}, "properties": properties}
+}
+
+// fixed is the property of a colour.
+func fixed(color string) object {
+	return object{"id": "color", "value": object{"mode": "fixed", "fixedColor": color}}
+}
+
 // coloursOf are the overrides that a panel of these queries needs.
 func coloursOf(queries []query) []object {
 	overrides := []object{}
@@ -53,11 +63,11 @@ func coloursOf(queries []query) []object {
 				if strings.HasPrefix(c.name, "/^") {
 					matcher = "byRegexp"
 				}
-				properties := []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": c.color}}}
+				properties := []object{fixed(c.color)}
 				if c.name == "limit" { // a line to stay below
 					properties = append(properties, object{"id": "custom.lineStyle", "value": object{"fill": "dash", "dash": []int{10, 10}}})
 				}
-				overrides = append(overrides, object{"matcher": object{"id": matcher, "options": c.name}, "properties": properties})
+				overrides = append(overrides, override(matcher, c.name, properties...))
 			}
 		}
 	}

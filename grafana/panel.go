@@ -186,10 +186,7 @@ func (p *panel) max(v float64) *panel { p.FieldConfig.Defaults["max"] = v; retur
 
 // marked gives the series whose names match a colour of their own.
 func (p *panel) marked(names, color string) *panel {
-	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
-		"matcher":    object{"id": "byRegexp", "options": names},
-		"properties": []object{{"id": "color", "value": object{"mode": "fixed", "fixedColor": color}}},
-	})
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override("byRegexp", names, fixed(color)))
 	return p
 }
 

@@ -17,9 +17,7 @@ func table(title, description string, q query, columns ...column) *panel {
 			properties = append(properties, object{"id": "unit", "value": c.unit})
 			p.Options["sortBy"] = []object{{"displayName": c.name, "desc": true}}
 		}
-		p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{
-			"matcher": object{"id": "byName", "options": c.name}, "properties": properties,
-		})
+		p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override("byName", c.name, properties...))
 	}
 	p.Transformations = []object{
 		{"id": "filterFieldsByName", "options": object{"include": object{"names": names}}},
@@ -38,9 +36,8 @@ func newInstant(title, unit, description string, q query) *panel {
 // matrix shows the last value of each series, a row for each value of one label and a column for each of another.
 func matrix(title, unit, description, row, column string, q query) *panel {
 	p := newInstant(title, unit, description, q)
-	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, object{ // the rows' names may be numbers
-		"matcher": object{"id": "byName", "options": row + `\` + column}, "properties": []object{{"id": "unit", "value": "string"}},
-	})
+	text := object{"id": "unit", "value": "string"} // the rows' names may be numbers
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override("byName", row+`\`+column, text))
 	p.Transformations = []object{{"id": "groupingToMatrix", "options": object{
 		"rowField": row, "columnField": column, "valueField": "Value",
 	}}}

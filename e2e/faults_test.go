@@ -15,13 +15,13 @@ func TestDrills(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./drill").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	args := []string{"-project", project, "-dir", ".."}
+	if dir := os.Getenv("VITRINE_PICTURES"); dir != "" && hasPages(t, "prometheus") && hasPages(t, "jaeger") {
+		args = append(args, "-pictures", dir)
+	}
 	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin"} {
 		t.Run(name, func(t *testing.T) {
-			args := []string{"-project", project, "-dir", "..", name}
-			if dir := os.Getenv("VITRINE_PICTURES"); dir != "" && hasPages(t, "prometheus") && hasPages(t, "jaeger") {
-				args = append([]string{"-pictures", dir}, args...)
-			}
-			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), program, append(args, name)...).CombinedOutput()
 			t.Logf("\n%s", out)
 			if err != nil {
 				t.Fatal(err)

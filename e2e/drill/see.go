@@ -140,12 +140,12 @@ func (a *act) traced(ctx context.Context, what string, path func() string, statu
 		if asked.status != status {
 			return "", fmt.Errorf("status %d, want %d", asked.status, status)
 		}
+		a.trace = asked.trace
 		var saw string
 		err = stack.Within(ctx, 20*time.Second, func() error {
 			t, err := a.Trace(ctx, asked.trace)
 			if err == nil {
 				saw, err = good(t)
-				a.trace = asked.trace
 			}
 			return err
 		})

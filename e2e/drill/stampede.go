@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -15,8 +14,7 @@ func stampede(ctx context.Context, a *act) error {
 	const crowd = 300
 	answers := make([]asked, crowd)
 	if err := a.fault(fmt.Sprintf("the entry of /slow is purged, and %d ask for it at once", crowd), func() error {
-		purge := url.Values{"cache": {"slow"}, "key": {"r:vitrine/slow"}}
-		if err := a.Ops(ctx, http.MethodPost, "/debug/cache/purge", purge); err != nil {
+		if err := a.PurgeSlow(ctx); err != nil {
 			return err
 		}
 		errs := make([]error, crowd)

@@ -89,6 +89,11 @@ func (s *Stack) Ops(ctx context.Context, method, path string, form url.Values) e
 	return nil
 }
 
+// PurgeSlow throws the entry of /slow out, in every replica.
+func (s *Stack) PurgeSlow(ctx context.Context) error {
+	return s.Ops(ctx, http.MethodPost, "/debug/cache/purge", url.Values{"cache": {"slow"}, "key": {"r:vitrine/slow"}})
+}
+
 // Get returns the answer's header and body; any status but 200 is an error.
 func Get(ctx context.Context, address string) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

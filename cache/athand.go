@@ -43,8 +43,8 @@ type nearAnswer struct {
 
 func (c *Cache) atHand(k entryKey, now time.Time) *nearAnswer {
 	e := c.near.get(k, now)
-	if e == nil {
-		return nil
+	if e == nil || e.at(now) != fresh || c.early(e, now) {
+		return nil // or fresh, but somebody has to refresh it
 	}
 	p := e.value.(*response)
 	age, ttl := e.age(now).Truncate(time.Second), e.expires.Sub(now).Truncate(time.Second)

@@ -2,10 +2,7 @@ package cache
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"hash/crc32"
 	"sync/atomic"
 	"time"
 )
@@ -37,68 +34,101 @@ func (k entryKey) far(cache string) string {
 
 // entry is a value with what is known of it. All but the atomics is immutable once it is shared.
 type entry struct {
-	value   any
-	size    int // bytes of payload
-	created time.Time
-	expires time.Time
-	cost    time.Duration // what the load took
+	value any
+	size  int // bytes of payload
+	lifetime
+	cost time.Duration // what the load took
+
+	id    uint64 // random: two entries of one id are the same
+	mark  Mark   // of the account when its load began: purges numbered higher concern it
+	tags  []string
+	error bool // value is a failure
 
 	hash      uint64 // decides whether it is simulated
 	weight    uint32 // in the near tier
 	simulated atomic.Bool
+	refreshed atomic.Int32 // see early
 	hits      atomic.Int64
+	trust     atomic.Int64 // see near.trusted
+	checked   atomic.Int64 // when the far tier was last known to have it, nanoseconds since 1970
+	resting   atomic.Int64 // until then it stands in for loads that nobody tries, likewise
 }
 
-func (e *entry) fresh(now time.Time) bool { return now.Before(e.expires) }
+// with is e with another lifetime. What is counted of it begins again, but for its hits.
+func (e *entry) with(l lifetime) *entry {
+	c := &entry{value: e.value, size: e.size, lifetime: l, cost: e.cost, id: e.id, mark: e.mark, tags: e.tags, error: e.error, hash: e.hash}
+	c.hits.Store(e.hits.Load())
+	c.checked.Store(e.checked.Load())
+	c.trust.Store(e.trust.Load())
+	return c
+}
+
+// ready is the outcome of serving e at once, or "" where somebody has to load first.
+func (e *entry) ready(now time.Time) Outcome {
+	switch e.at(now) {
+	case fresh:
+		return Hit
+	case stale:
+		return Stale
+	case lastValue:
+		if e.rests(now) {
+			return StaleError
+		}
+	}
+	return ""
+}
+
+// rests tells whether e stands in for loads that nobody tries.
+func (e *entry) rests(now time.Time) bool { return now.UnixNano() < e.resting.Load() }
+
+// lifetime is how long an entry serves what.
+type lifetime struct {
+	created time.Time
+	expires time.Time // until then it is fresh
+	stale   time.Time // until then it is served at once, and refreshed behind
+	last    time.Time // until then it stands in for a load that fails
+}
+
+// freshness is how an entry may be served.
+type freshness int
+
+const (
+	fresh     freshness = iota
+	stale               // past its TTL, and served
+	lastValue           // served where a load fails
+	gone
+)
+
+func (l lifetime) at(now time.Time) freshness {
+	switch {
+	case now.Before(l.expires):
+		return fresh
+	case now.Before(l.stale):
+		return stale
+	case now.Before(l.last):
+		return lastValue
+	}
+	return gone
+}
+
+// end is when the entry is of no more use.
+func (l lifetime) end() time.Time {
+	end := l.expires
+	for _, t := range []time.Time{l.stale, l.last} {
+		if t.After(end) {
+			end = t
+		}
+	}
+	return end
+}
 
 // age is zero where another process' clock is ahead of this one's.
-func (e *entry) age(now time.Time) time.Duration { return max(now.Sub(e.created), 0) }
+func (l lifetime) age(now time.Time) time.Duration { return max(now.Sub(l.created), 0) }
 
-// The envelope of an entry in the far tier, version 1, integers big endian:
-//
-//	0   1  version
-//	1   1  kind
-//	2   4  CRC-32C (RFC 3720) of all that follows
-//	6   8  created, nanoseconds since 1970
-//	14  8  expires, likewise
-//	22  8  cost, nanoseconds
-//	30  …  payload
-const (
-	envelopeVersion = 1
-	envelopeSum     = 6
-	envelopeHeader  = 30
-)
-
-var (
-	errCorrupt = errors.New("cache: not a whole entry of this version")
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-)
-
-func seal(k kind, e *entry, payload []byte) []byte {
-	b := make([]byte, envelopeHeader, envelopeHeader+len(payload))
-	b[0], b[1] = envelopeVersion, byte(k)
-	binary.BigEndian.PutUint64(b[6:], uint64(e.created.UnixNano()))
-	binary.BigEndian.PutUint64(b[14:], uint64(e.expires.UnixNano()))
-	binary.BigEndian.PutUint64(b[22:], uint64(e.cost))
-	b = append(b, payload...)
-	binary.BigEndian.PutUint32(b[2:], crc32.Checksum(b[envelopeSum:], castagnoli))
-	return b
-}
-
-// open returns the entry without its value, and the payload, which shares b's memory.
-func open(k kind, b []byte) (*entry, []byte, error) {
-	if len(b) < envelopeHeader || b[0] != envelopeVersion || b[1] != byte(k) ||
-		binary.BigEndian.Uint32(b[2:]) != crc32.Checksum(b[envelopeSum:], castagnoli) {
-		return nil, nil, errCorrupt
+// softened is the lifetime of what has been purged softly: no longer fresh.
+func (l lifetime) softened(now time.Time) lifetime {
+	if now.Before(l.expires) {
+		l.expires = now
 	}
-	cost := time.Duration(binary.BigEndian.Uint64(b[22:]))
-	if cost < 0 {
-		return nil, nil, errCorrupt // it would be subtracted from what is saved
-	}
-	return &entry{
-		size:    len(b) - envelopeHeader,
-		created: time.Unix(0, int64(binary.BigEndian.Uint64(b[6:]))),
-		expires: time.Unix(0, int64(binary.BigEndian.Uint64(b[14:]))),
-		cost:    cost,
-	}, b[envelopeHeader:], nil
+	return l
 }

@@ -3,52 +3,72 @@ package cache
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // valueOf holds a Fetch value: a nil interface in it still is a value of type T.
 type valueOf[T any] struct{ v T }
 
-// Fetch returns the value under key, running load at most once in this process however many ask. The
-// value is shared: treat it as immutable. A nil or empty value is a value. load runs detached from ctx,
-// with its values and a deadline of its own; Fetch itself returns when ctx ends. Errors are load's, shared
-// by all that waited and never kept; ErrLoadTimeout; a *PanicError; or ctx's. A value that the Codec cannot
-// encode is returned and not kept. A load must not Fetch its own key: it would wait for itself.
+// Fetch returns the value under key, running load at most once however many ask: in this process, and in all
+// of them where the far tier is a Leaser. The value is shared: treat it as immutable. A nil or empty value is a
+// value. load runs detached from ctx, with its values and a deadline of its own; Fetch itself returns when ctx
+// ends. What load may say of its value: SetTTL, AddTags.
+//
+// Errors are load's, shared by all that waited, and kept only for Tuning.ErrorTTL (of another process' load, or of
+// one kept in the far tier, a *RemoteError); ErrLoadTimeout; a *PanicError; a *RejectedError; or ctx's. A value
+// that the Codec cannot encode is returned and not kept. A load must not Fetch its own key: it would wait for
+// itself.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
-	k := entryKey{kind: kindValue, name: key}
-	if e := c.near.get(k, time.Now()); e != nil {
-		if v, ok := e.value.(valueOf[T]); ok {
-			c.hit(ctx, e)
-			return v.v, nil
+	k, now := entryKey{kind: kindValue, name: key}, time.Now()
+	if e := c.near.get(k, now); e != nil {
+		if outcome := e.ready(now); outcome != "" {
+			early := outcome == Hit && c.early(e, now) && e.begins()
+			c.conclude(ctx, trace.SpanFromContext(ctx), c.resultOf(e, outcome, Near, now), e, trace.SpanContext{})
+			if early || outcome == Stale {
+				c.refresh(ctx, k, valueSource(c, load), e)
+			}
+			return valueFrom[T](key, e.value)
 		}
 	}
 	l, _, err := c.answer(ctx, k, valueSource(c, load))
-	var none T
 	if err != nil {
+		var none T
 		return none, err
 	}
-	v, ok := l.value.(valueOf[T])
-	if !ok {
-		return none, fmt.Errorf("cache: %q holds a %T, not a %T", key, l.value, v)
+	return valueFrom[T](key, l.value)
+}
+
+func valueFrom[T any](key string, value any) (none T, err error) {
+	switch v := value.(type) {
+	case valueOf[T]:
+		return v.v, nil
+	case failure:
+		return none, v.err
 	}
-	return v.v, nil
+	return none, fmt.Errorf("cache: %q holds a %T, not a %T", key, value, valueOf[T]{})
 }
 
 func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source {
 	return source{
+		schema:      schemaOf[T](c.opts.Codec),
+		keepsErrors: true,
 		decode: func(payload []byte) (any, error) {
 			var v valueOf[T]
 			err := c.opts.Codec.Unmarshal(payload, &v.v)
 			return v, err
 		},
 		load: func(ctx context.Context) (loaded, error) {
-			v, err := load(ctx)
+			said := new(wishes)
+			v, err := load(context.WithValue(ctx, wishesKey{}, said))
 			if err != nil {
 				return loaded{}, err
 			}
-			now := time.Now()
-			l := loaded{entry: &entry{value: valueOf[T]{v}, created: now, expires: now.Add(c.opts.TTL)}}
-			if c.opts.TTL == 0 {
+			ttl, tags := said.granted(c.opts.TTL)
+			l := loaded{entry: &entry{value: valueOf[T]{v}, tags: tags, lifetime: c.lives(time.Now(), ttl, c.opts.Stale)}}
+			if ttl == 0 && c.far == nil {
 				return l, nil
 			}
 			// Its encoded length is also how the near tier weighs it.
@@ -56,8 +76,17 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 				c.opts.Logger.WarnContext(ctx, "a value is not kept: it cannot be encoded", "cache", c.opts.Name, "error", err)
 				return l, nil
 			}
-			l.size, l.stored = len(l.payload), true
+			l.size, l.stored = len(l.payload)+sizeOf(tags), ttl > 0
 			return l, nil
 		},
 	}
+}
+
+// lives is how long a value lives that is made now.
+func (c *Cache) lives(now time.Time, ttl time.Duration, s Staleness) lifetime {
+	if c.opts.Tuning.Jitter > 0 {
+		ttl -= time.Duration(rand.Float64() * c.opts.Tuning.Jitter * float64(ttl))
+	}
+	end := now.Add(ttl)
+	return lifetime{created: now, expires: end, stale: end.Add(s.WhileRevalidate), last: end.Add(s.IfError)}
 }

@@ -192,7 +192,7 @@ func TestFetchSharesErrorsAndKeepsNone(t *testing.T) {
 
 func TestFetchBoundsALoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache(t, nil, cache.Options{TTL: time.Minute, LoadTimeout: 5 * time.Second})
+		c := newCache(t, nil, cache.Options{TTL: time.Minute, Limits: cache.Limits{LoadTimeout: 5 * time.Second}})
 		deaf := func(context.Context) (int, error) { time.Sleep(time.Minute); return 1, nil }
 		start := time.Now()
 		if _, _, err := fetch(t, c, "key", deaf); !errors.Is(err, cache.ErrLoadTimeout) || time.Since(start) != 5*time.Second {
@@ -279,9 +279,9 @@ func TestNewRejects(t *testing.T) {
 		{"no tier at all", cache.Options{Near: -1}},
 		{"a name that is no token", cache.Options{Name: "a b"}},
 		{"a negative TTL", cache.Options{TTL: -1}},
-		{"a negative load timeout", cache.Options{LoadTimeout: -1}},
-		{"a negative store timeout", cache.Options{StoreTimeout: -1}},
-		{"a negative body", cache.Options{MaxBody: -1}},
+		{"a negative load timeout", cache.Options{Limits: cache.Limits{LoadTimeout: -1}}},
+		{"a negative store timeout", cache.Options{Limits: cache.Limits{StoreTimeout: -1}}},
+		{"a negative body", cache.Options{Limits: cache.Limits{Body: -1}}},
 	} {
 		if _, err := cache.New(nil, test.opts); err == nil {
 			t.Errorf("%s: no error", test.desc)

@@ -19,46 +19,62 @@ type Handler struct {
 // Handler answers from the cache what HTTP's rules (RFC 9111) allow it to, and asks next for the rest. It
 // keeps 200 answers to GET for Options.TTL, or for as long as their own Cache-Control says; it neither
 // keeps nor shares what has Set-Cookie, Vary, private, no-store or no-cache, whose Content-Length is wrong, or
-// that is longer than Options.MaxBody. A request that may not be cached goes to next untouched.
+// that is longer than Limits.Body. A request that may not be cached goes to next untouched.
 //
 // Otherwise next runs detached from the client's connection, and its answer is held in memory, however
 // long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
-// becomes a 500, or a 504 after Options.LoadTimeout or the request's own deadline; for a client that left,
-// Handler panics with http.ErrAbortHandler, as net/http has it.
+// becomes a 500, or a 504 after Limits.LoadTimeout or the request's own deadline; one too many at once a 503
+// with Retry-After; for a client that left, Handler panics with http.ErrAbortHandler, as net/http has it.
 func (c *Cache) Handler(next http.Handler) *Handler { return &Handler{c, next} }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, ctx := h.cache, r.Context()
+	c, ctx, now := h.cache, r.Context(), time.Now()
 	if rule := bypassed(r); rule != "" {
 		h.pass(w, r, Result{Outcome: Bypass, Detail: rule})
 		return
 	}
 	k := c.responseKey(r)
-	if a := c.atHand(k, time.Now()); a != nil {
-		a.Serve(w, r)
-		c.describe(trace.SpanFromContext(ctx), a.result)
-		return
+	if e := c.near.get(k, now); e != nil {
+		if outcome := e.ready(now); outcome != "" {
+			res := c.resultOf(e, outcome, Near, now)
+			c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
+			if outcome == Stale || outcome == Hit && (c.early(e, now) && e.begins()) {
+				c.refresh(ctx, k, c.responseSource(c.originRequest(r), h.next), e)
+			}
+			serve(w, r, e, res)
+			return
+		}
 	}
 	l, res, err := c.answer(ctx, k, c.responseSource(c.originRequest(r), h.next))
-	var panicked *PanicError
 	switch {
 	case err == nil:
 		serve(w, r, l.entry, res)
 	case errors.Is(err, errUnshared):
 		h.pass(w, r, Result{Outcome: Miss})
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil,
+	default:
+		h.fail(w, r, res, err)
+	}
+}
+
+// fail answers where there is no answer.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, res Result, err error) {
+	var panicked *PanicError
+	var rejected *RejectedError
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil,
 		errors.As(err, &panicked) && panicked.Value == http.ErrAbortHandler:
 		// The client is gone, or the origin breaks off. An empty 200 would be a lie.
 		panic(http.ErrAbortHandler)
-	default:
-		w.Header().Add("Cache-Status", res.CacheStatus())
-		status := http.StatusInternalServerError
-		if errors.Is(err, ErrLoadTimeout) || errors.Is(err, context.DeadlineExceeded) {
-			status = http.StatusGatewayTimeout
-		}
-		http.Error(w, http.StatusText(status), status)
+	case errors.As(err, &rejected):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", seconds(rejected.RetryAfter))
+	case errors.Is(err, ErrLoadTimeout), errors.Is(err, context.DeadlineExceeded):
+		status = http.StatusGatewayTimeout
 	}
+	w.Header().Add("Cache-Status", res.CacheStatus())
+	http.Error(w, http.StatusText(status), status)
 }
 
 // pass lets next answer w itself.
@@ -69,10 +85,10 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, res Result) {
 	h.next.ServeHTTP(w, r)
 }
 
-// serve writes what came of a call of the far tier or the origin.
+// serve writes what is kept, or came of the origin.
 func serve(w http.ResponseWriter, r *http.Request, e *entry, res Result) {
 	w.Header().Add("Cache-Status", res.CacheStatus())
-	if res.Outcome == Hit {
+	if res.kept() {
 		w.Header().Set("Age", seconds(res.Age))
 	}
 	e.value.(*response).write(w, r.Method)
@@ -82,21 +98,26 @@ func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
 	return source{
 		decode: func(payload []byte) (any, error) { return unmarshalResponse(payload) },
 		load: func(ctx context.Context) (loaded, error) {
-			rec := recorded{header: make(http.Header)}
-			next.ServeHTTP(&rec, r.WithContext(ctx))
+			rec, said := recorded{header: make(http.Header)}, new(wishes)
+			next.ServeHTTP(&rec, r.WithContext(context.WithValue(ctx, wishesKey{}, said)))
 			if err := context.Cause(ctx); err != nil {
 				return loaded{}, err // whether it gave up halfway, nobody knows
 			}
 			now := time.Now()
 			p := rec.response(now)
-			keep, shared := lifetime(rec.status, rec.sent, c.opts.TTL)
-			shared = shared && p.whole() && int64(len(p.body)) <= c.opts.MaxBody
+			ttl, tags := said.granted(c.opts.TTL)
+			may := permits(rec.status, rec.sent, ttl, c.opts.Stale)
+			may.shared = may.shared && p.whole() && int64(len(p.body)) <= c.opts.Limits.Body
 			l := loaded{
-				entry:    &entry{value: p, size: p.size(), created: now, expires: now.Add(keep)},
-				unshared: !shared,
-				stored:   shared && keep > 0,
+				entry: &entry{
+					value: p, size: p.size() + sizeOf(tags), tags: tags, lifetime: c.lives(now, may.keep, may.stale),
+				},
+				unshared: !may.shared,
+				stored:   may.shared && may.keep > 0,
+				status:   p.status,
+				failing:  failing(p.status),
 			}
-			if l.stored && c.far != nil {
+			if may.shared && c.far != nil {
 				l.payload = p.marshal()
 			}
 			return l, nil

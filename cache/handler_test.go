@@ -149,7 +149,7 @@ func TestHandlerKeepsOnlyWhatItMay(t *testing.T) {
 		t.Run(test.desc, func(t *testing.T) {
 			var far storetest.Memory
 			o := &origin{answer: test.answer}
-			h := newCache(t, &far, cache.Options{TTL: time.Minute, MaxBody: 999}).Handler(o)
+			h := newCache(t, &far, cache.Options{TTL: time.Minute, Limits: cache.Limits{Body: 999}}).Handler(o)
 			first, second := do(h, "GET", "/"), do(h, "GET", "/")
 			if kept := o.asked.Load() == 1; kept != test.kept || (len(far.Keys()) == 1) != test.kept {
 				t.Errorf("asked %d times, far tier %q; kept should be %t", o.asked.Load(), far.Keys(), test.kept)
@@ -252,7 +252,7 @@ func TestHandlerOriginThatFails(t *testing.T) {
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newCache(t, nil, cache.Options{TTL: time.Minute, LoadTimeout: time.Second}).Handler(http.HandlerFunc(test.answer))
+				h := newCache(t, nil, cache.Options{TTL: time.Minute, Limits: cache.Limits{LoadTimeout: time.Second}}).Handler(http.HandlerFunc(test.answer))
 				if w := do(h, "GET", "/"); w.Code != test.status || strings.Contains(w.Body.String(), "boom") {
 					t.Errorf("%d %q, want %d", w.Code, w.Body, test.status)
 				}

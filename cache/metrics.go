@@ -25,7 +25,7 @@ type metrics struct {
 	age            prometheus.Observer
 	evictedSize    prometheus.Counter
 	evictedExpired prometheus.Counter
-	purgedKeys     prometheus.Counter
+	purged         map[string]prometheus.Counter // by scope
 
 	own    []prometheus.Collector
 	labels prometheus.Labels
@@ -55,7 +55,7 @@ func newMetrics(name string) *metrics {
 		Name: "cache_saved_seconds_total", ConstLabels: m.labels,
 		Help: "Seconds of the origin that hits did not spend: the sum of what their loads had taken.",
 	}, func() float64 { return float64(m.saved.Load()) / 1e6 })
-	age := prometheus.NewHistogram(histogram("cache_age_seconds", "Age of the values that hits served.", m.labels, ageBuckets))
+	age := prometheus.NewHistogram(histogram("cache_age_seconds", "Age of the kept values that were served.", m.labels, ageBuckets))
 	m.age = age
 
 	evictions := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -67,7 +67,10 @@ func newMetrics(name string) *metrics {
 	purges := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "cache_purges_total", Help: "Purges that were asked for, by what they name.", ConstLabels: m.labels,
 	}, []string{"scope"})
-	m.purgedKeys = purges.WithLabelValues("key")
+	m.purged = make(map[string]prometheus.Counter)
+	for _, scope := range []string{"key", "tags", "all"} {
+		m.purged[scope] = purges.WithLabelValues(scope)
+	}
 
 	m.own = []prometheus.Collector{requests, loads, saved, age, evictions, purges}
 
@@ -98,6 +101,20 @@ func (m *metrics) fill(n *near) {
 		}
 		return float64(n.otter.EstimatedSize())
 	})
+}
+
+// breaker adds the gauge of whether the far tier is in use.
+func (m *metrics) breaker(f *farTier) {
+	m.own = append(m.own, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "cache_breaker_state",
+		Help:        "Whether calls of the far tier are made (0) or left out because it fails (1).",
+		ConstLabels: prometheus.Labels{"cache": m.labels["cache"], "store": f.label},
+	}, func() float64 {
+		if f.usable() {
+			return 0
+		}
+		return 1
+	}))
 }
 
 // simulable is how many answers the near tier gave, or might have given.
@@ -148,13 +165,16 @@ func (m *metrics) answered(res Result, e *entry) {
 		m.nearHits.Inc() // looked up once: the other series are those of slower answers
 	} else {
 		m.requests[res.Outcome][res.Tier].Inc()
-		if res.Outcome == Hit || res.Stored {
+		if res.Outcome == Hit || res.Outcome == Stale || res.Stored {
 			m.others.Add(1)
 		}
 	}
-	if res.Outcome == Hit {
-		e.hits.Add(1)
+	switch res.Outcome {
+	case Hit, Stale:
 		m.saved.Add(e.cost.Microseconds())
+		fallthrough
+	case StaleError:
+		e.hits.Add(1)
 		m.age.Observe(res.Age.Seconds())
 	}
 }

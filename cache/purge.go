@@ -4,11 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // ErrKey is what PurgeKey returns for a key that no Entry can have.
 var ErrKey = errors.New("cache: not a key: those begin with r: or v: and go on")
+
+// Mode says what a purge does.
+type Mode bool
+
+// The modes.
+const (
+	Hard Mode = false // what is purged is gone
+	Soft Mode = true  // it is stale: served within the windows of Options.Stale while it is loaded again
+)
 
 func parseKey(key string) (k entryKey, err error) {
 	kind, rest, ok := strings.Cut(key, ":")
@@ -22,50 +33,110 @@ func parseKey(key string) (k entryKey, err error) {
 	return k, fmt.Errorf("%w: %q", ErrKey, key)
 }
 
-// PurgeKey forgets what is under key, an Entry's, in the near tier of this process and in the far tier. What
-// a load that runs now brings is handed to those that wait for it, and not kept. Other replicas' near tiers
-// keep theirs until it expires. Errors are ErrKey, or the far tier's: the near tier has forgotten in any
-// case.
-func (c *Cache) PurgeKey(ctx context.Context, key string) error {
+// PurgeKey purges what is under key, an Entry's: "v:" and the key of a Fetch, or "r:", host, path and query of
+// a response. What a load that runs now brings is handed to those that wait for it, and not kept.
+//
+// When a purge returns, this process has heard of it; others do within milliseconds, if the far tier is an
+// Invalidator. Errors are ErrKey and ErrUnsent.
+func (c *Cache) PurgeKey(ctx context.Context, mode Mode, key string) error {
 	k, err := parseKey(key)
 	if err != nil {
 		return err
 	}
-	c.metrics.purgedKeys.Inc()
+	c.metrics.purged["key"].Inc()
+	c.drop(k, mode == Soft)
+	if c.far == nil {
+		return nil
+	}
+	defer c.drop(k, mode == Soft) // somebody may have read it in the far tier meanwhile
+	return c.send(ctx, sending{key: k, Purge: Purge{Soft: mode == Soft}})
+}
+
+// PurgeTags purges what loads gave one of these tags: see AddTags. No tags purge nothing. Errors are ErrUnsent, and
+// errors.ErrUnsupported where the far tier is no Invalidator.
+func (c *Cache) PurgeTags(ctx context.Context, mode Mode, tags ...string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return c.void(ctx, "tags", Purge{mode == Soft, tags})
+}
+
+// PurgeAll purges all that the cache has. Errors are as of PurgeTags.
+func (c *Cache) PurgeAll(ctx context.Context, mode Mode) error {
+	return c.void(ctx, "all", Purge{Soft: mode == Soft})
+}
+
+func (c *Cache) void(ctx context.Context, scope string, p Purge) error {
+	if c.far != nil && c.far.invalid == nil {
+		return fmt.Errorf("cache: purge by tags or of all: the far tier is no Invalidator: %w", errors.ErrUnsupported)
+	}
+	c.metrics.purged[scope].Inc()
+	if c.far == nil {
+		c.flights.mu.Lock()
+		c.account.next(p)
+		c.detach(p)
+		c.flights.mu.Unlock()
+		c.judge()
+		return nil
+	}
+	return c.send(ctx, sending{Purge: p, all: true})
+}
+
+// drop forgets what is under k in this process, and what is under way.
+func (c *Cache) drop(k entryKey, soft bool) {
 	c.flights.mu.Lock()
-	if f := c.flights.calls[k]; f != nil {
-		f.purged.Store(true)
-	}
-	if c.near != nil {
-		c.near.otter.Invalidate(k)
-	}
-	c.flights.mu.Unlock()
-	return c.far.remove(ctx, k)
-}
-
-// keepNear puts e into the near tier, unless the key was purged since the flight began. It tells whether
-// it is there.
-func (c *Cache) keepNear(f *call, k entryKey, e *entry) bool {
-	c.flights.mu.Lock() // a purge either sees the entry, or the flight sees the purge
 	defer c.flights.mu.Unlock()
-	if f.purged.Load() {
-		return false
+	if f := c.flights.calls[k]; f != nil {
+		c.flights.touch(k, f, true)
+		f.hear(message{}) // another process' load that it waits for has lost its lease
 	}
-	c.near.set(k, e)
-	return c.near != nil
+	if soft {
+		c.near.soften(k, time.Now())
+	} else {
+		c.near.forget(k)
+	}
 }
 
-// keep puts l into both tiers, unless the key was purged since the flight began. It tells whether it did.
-func (c *Cache) keep(f *call, k entryKey, l loaded) bool {
-	near := c.keepNear(f, k, l.entry)
-	if f.purged.Load() {
-		return false
+// voided takes in a purge of tags or of all.
+func (c *Cache) voided(p Purge, m Mark) {
+	c.flights.mu.Lock()
+	inStep := c.account.note(p, m)
+	c.detach(p)
+	c.flights.mu.Unlock()
+	c.judge()
+	if !inStep {
+		c.hurry()
 	}
-	ctx := context.WithoutCancel(f.ctx) // also when the load took all of its time
-	far := c.far.set(ctx, k, l.entry, l.payload)
-	if f.purged.Load() {
-		_ = c.far.remove(ctx, k) // the purge may have come before the set; an error is logged
-		return false
+}
+
+// voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept.
+func (c *Cache) voidHere(p Purge) {
+	c.flights.mu.Lock()
+	for _, f := range c.flights.calls {
+		f.touched = true
 	}
-	return near || far
+	c.detach(p)
+	c.flights.mu.Unlock()
+	c.near.judge(func(e *entry) verdict {
+		switch {
+		case len(p.Tags) > 0 && !slices.ContainsFunc(p.Tags, func(tag string) bool { return slices.Contains(e.tags, tag) }):
+			return valid
+		case p.Soft:
+			return softly
+		}
+		return void
+	}, time.Now())
+}
+
+// detach has callers to come not join flights that began before a purge of all. What tags a flight's value
+// will have, nobody knows: see answer. To be called under flights.mu.
+func (c *Cache) detach(p Purge) {
+	if len(p.Tags) > 0 {
+		return
+	}
+	for k, f := range c.flights.calls {
+		if !f.waiting {
+			delete(c.flights.calls, k)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,7 @@ func TestPurgeKey(t *testing.T) {
 				want  int
 			}{{"", 1}, {"", 1}, {"v:key", 2}, {"v:another", 2}, {"r:host/key", 2}, {"v:key", 3}} {
 				if step.purge != "" {
-					if err := c.PurgeKey(t.Context(), step.purge); err != nil {
+					if err := c.PurgeKey(t.Context(), cache.Hard, step.purge); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -60,18 +61,18 @@ func TestPurgeKeyOfAResponse(t *testing.T) {
 		if len(all) != 1 || all[0].Hits != 1 || all[0].Bytes <= 0 || all[0].TTL <= 0 {
 			t.Fatalf("%+v, want one entry with a hit", all)
 		}
-		if err := c.PurgeKey(t.Context(), all[0].Key); err != nil {
+		if err := c.PurgeKey(t.Context(), cache.Hard, all[0].Key); err != nil {
 			t.Fatal(err)
 		}
 		if w := do(h, "GET", target); w.Body.String() != strconv.Itoa(2*i+2) {
 			t.Errorf("%s: %s after a purge", all[0].Key, w.Body)
 		}
-		if err := c.PurgeKey(t.Context(), all[0].Key); err != nil {
+		if err := c.PurgeKey(t.Context(), cache.Hard, all[0].Key); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, key := range []string{"", "x", "x:y", "r:nopath"} {
-		if err := c.PurgeKey(t.Context(), key); !errors.Is(err, cache.ErrKey) {
+		if err := c.PurgeKey(t.Context(), cache.Hard, key); !errors.Is(err, cache.ErrKey) {
 			t.Errorf("%q: %v, want ErrKey", key, err)
 		}
 	}
@@ -84,7 +85,7 @@ func TestPurgeDuringALoad(t *testing.T) {
 		c := newCache(t, &far, cache.Options{TTL: time.Hour})
 		load := counting(time.Second)
 		time.AfterFunc(500*time.Millisecond, func() {
-			if err := c.PurgeKey(t.Context(), "v:key"); err != nil {
+			if err := c.PurgeKey(t.Context(), cache.Hard, "v:key"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -101,14 +102,22 @@ func TestPurgeDuringALoad(t *testing.T) {
 
 // TestPurgeWithoutTheFarTier: the near tier forgets, and the error says that the other did not.
 func TestPurgeWithoutTheFarTier(t *testing.T) {
-	c := newCache(t, brokenStore{}, cache.Options{TTL: time.Hour})
+	c, err := cache.New(brokenStore{}, cache.Options{TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "2 purges") {
+			t.Errorf("%v, want the number of purges that are lost", err)
+		}
+	}()
 	load := counting(0)
 	for _, want := range []int{1, 2} {
 		if got, err := cache.Fetch(t.Context(), c, "key", load); got != want || err != nil {
 			t.Errorf("%d, %v; want %d", got, err, want)
 		}
-		if err := c.PurgeKey(t.Context(), "v:key"); !errors.Is(err, errBroken) {
-			t.Errorf("%v, want the store's error", err)
+		if err := c.PurgeKey(t.Context(), cache.Hard, "v:key"); !errors.Is(err, cache.ErrUnsent) {
+			t.Errorf("%v, want ErrUnsent", err)
 		}
 	}
 }

@@ -3,19 +3,23 @@ package cache
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisStore is a Store in Redis, standalone, behind Sentinel or in a cluster.
+// RedisStore is a Store in Redis, standalone, behind Sentinel or in a cluster; also a Leaser and an
+// Invalidator.
 type RedisStore struct {
 	client redis.UniversalClient
 	prefix string
+	hub    redisHub
 }
 
 // Redis returns a store whose keys begin with prefix. The client stays the caller's to configure and to
-// close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline.
+// close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline. A value's key is
+// prefix{key}: the braces keep what belongs to it in its slot of a cluster.
 func Redis(client redis.UniversalClient, prefix string) *RedisStore {
 	return &RedisStore{client: client, prefix: prefix}
 }
@@ -23,9 +27,22 @@ func Redis(client redis.UniversalClient, prefix string) *RedisStore {
 // Name is the store's label in metrics.
 func (*RedisStore) Name() string { return "redis" }
 
+// braces are escaped in keys, because Redis reads them.
+var braces = strings.NewReplacer(`\`, `\\`, "{", `\(`, "}", `\)`)
+
+func (s *RedisStore) key(key string) string {
+	if key == "" {
+		return s.prefix + `{\}` // which no other key becomes: empty braces would mean nothing to Redis
+	}
+	return s.prefix + "{" + braces.Replace(key) + "}"
+}
+
+// channel is the one of Publish and Subscribe for all messages.
+func (s *RedisStore) channel() string { return s.prefix + "events" }
+
 // Get implements Store.
 func (s *RedisStore) Get(ctx context.Context, key string) ([]byte, error) {
-	b, err := s.client.Get(ctx, s.prefix+key).Bytes()
+	b, err := s.client.Get(ctx, s.key(key)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil, ErrNotFound
 	}
@@ -34,7 +51,7 @@ func (s *RedisStore) Get(ctx context.Context, key string) ([]byte, error) {
 
 // Set implements Store. Redis counts a TTL in milliseconds; less than one becomes one.
 func (s *RedisStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return s.client.Set(ctx, s.prefix+key, value, max(ttl, time.Millisecond)).Err()
+	return s.client.Set(ctx, s.key(key), value, max(ttl, time.Millisecond)).Err()
 }
 
 // Delete implements Store. In a cluster the keys may lie in different slots, so each is its own command,
@@ -45,7 +62,7 @@ func (s *RedisStore) Delete(ctx context.Context, keys ...string) error {
 	}
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, key := range keys {
-			p.Unlink(ctx, s.prefix+key)
+			p.Unlink(ctx, s.key(key))
 		}
 		return nil
 	})

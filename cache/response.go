@@ -94,7 +94,7 @@ func (p *response) size() int {
 }
 
 // marshal writes the response as: status, number of fields, each field's name and number of values and
-// values, body; numbers are uvarints, and strings follow their length.
+// values, body.
 func (p *response) marshal() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, p.size()+16), uint64(p.status))
 	b = binary.AppendUvarint(b, uint64(len(p.fields)))
@@ -105,11 +105,7 @@ func (p *response) marshal() []byte {
 			b = appendString(b, v)
 		}
 	}
-	return appendString(b, string(p.body))
-}
-
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	return appendString(b, p.body)
 }
 
 var errResponse = errors.New("not a response")
@@ -136,31 +132,4 @@ func unmarshalResponse(b []byte) (*response, error) {
 		return nil, errResponse
 	}
 	return newResponse(status, header, body), nil
-}
-
-// reader takes apart what marshal wrote. After bad, all it returns is empty.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,10 +42,13 @@ type Result struct {
 	Cache   string
 	Outcome Outcome
 	Tier    Tier
-	// TTL is how long the value of a Hit stays fresh. Zero otherwise.
+	// TTL is how long the value of a Hit stays fresh; negative: how long ago that of Stale and StaleError was.
+	// Zero otherwise.
 	TTL time.Duration
-	// Age is how old the value of a Hit is. Zero otherwise.
+	// Age is how old the value of Hit, Stale and StaleError is. Zero otherwise.
 	Age time.Duration
+	// Status is what the origin answered instead, of a StaleError. Zero if it gave no answer.
+	Status int
 	// Stored tells that a Miss was kept.
 	Stored bool
 	// Detail says which rule caused a Bypass. Empty otherwise.
@@ -61,6 +65,19 @@ func (r Result) CacheStatus() string {
 		b.WriteString(seconds(r.TTL))
 		b.WriteString("; detail=")
 		b.WriteString(string(r.Tier))
+	case Stale:
+		b.WriteString("; hit; ttl=")
+		b.WriteString(seconds(r.TTL))
+		b.WriteString("; detail=stale")
+	case StaleError:
+		b.WriteString("; fwd=stale")
+		if r.Status != 0 {
+			b.WriteString("; fwd-status=")
+			b.WriteString(strconv.Itoa(r.Status))
+		}
+		b.WriteString("; detail=stale_error")
+	case Rejected:
+		b.WriteString("; fwd=miss; detail=rejected")
 	case Miss:
 		b.WriteString("; fwd=uri-miss")
 		if r.Stored {
@@ -80,15 +97,15 @@ func (r Result) CacheStatus() string {
 	return b.String()
 }
 
-// LogAttrs says for an access line how the answer came about: cache, outcome and tier, of a Hit its age in
-// seconds, of a Bypass the detail.
+// LogAttrs says for an access line how the answer came about: cache, outcome and tier, of a kept value its age
+// in seconds, of a Bypass the detail.
 func (r Result) LogAttrs() []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("cache", r.Cache),
 		slog.String("outcome", string(r.Outcome)),
 		slog.String("tier", string(r.Tier)),
 	}
-	if r.Outcome == Hit {
+	if r.kept() {
 		attrs = append(attrs, slog.Float64("age", r.Age.Seconds()))
 	}
 	if r.Detail != "" {
@@ -103,7 +120,7 @@ func (r Result) appendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue
 		attribute.String("cache.outcome", string(r.Outcome)),
 		attribute.String("cache.tier", string(r.Tier)),
 	)
-	if r.Outcome == Hit {
+	if r.kept() {
 		attrs = append(attrs, attribute.Float64("cache.age", r.Age.Seconds()))
 	}
 	if r.Detail != "" {
@@ -111,6 +128,9 @@ func (r Result) appendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue
 	}
 	return attrs
 }
+
+// kept tells whether the answer had been kept.
+func (r Result) kept() bool { return r.Outcome == Hit || r.Outcome == Stale || r.Outcome == StaleError }
 
 // forwarded is RFC 9211's word for a rule that keeps a request from the cache.
 func forwarded(rule string) string {

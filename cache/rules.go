@@ -41,30 +41,64 @@ var perRequest = []string{
 	"Server-Timing", "Traceparent", "Traceresponse", "Tracestate", "X-Request-Id", "Cache-Status",
 }
 
-// lifetime tells how long a response may be kept, and whether others than its requester may see it. What
-// comes from another cache (Age), or counts its time by Expires alone, is not kept.
-func lifetime(status int, h http.Header, ttl time.Duration) (keep time.Duration, shared bool) {
+// leave is what a response allows.
+type leave struct {
+	keep   time.Duration // how long it is fresh
+	stale  Staleness     // and may be served after that
+	shared bool          // with others than its requester
+}
+
+// permits tells what a response allows, where ttl and stale hold unless it says otherwise. What comes from
+// another cache (Age), or counts its time by Expires alone, is not kept.
+func permits(status int, h http.Header, ttl time.Duration, stale Staleness) leave {
 	cc := directives(h)
 	switch {
 	case cc["no-store"] != nil, cc["private"] != nil, cc["no-cache"] != nil,
 		h["Set-Cookie"] != nil, h["Vary"] != nil:
-		return 0, false
+		return leave{}
 	case status != http.StatusOK, h["Age"] != nil:
-		return 0, true
+		return leave{shared: true}
+	}
+	window := func(name string, initial time.Duration) time.Duration {
+		if value := cc[name]; value != nil {
+			d, _ := deltaSeconds(*value) // what is no number allows nothing
+			return d
+		}
+		return initial
+	}
+	stale.WhileRevalidate = window("stale-while-revalidate", stale.WhileRevalidate)
+	stale.IfError = window("stale-if-error", stale.IfError)
+	if cc["must-revalidate"] != nil || cc["proxy-revalidate"] != nil || cc["s-maxage"] != nil {
+		stale = Staleness{} // RFC 9111, sections 5.2.2.2, 5.2.2.8 and 5.2.2.10
 	}
 	for _, name := range []string{"s-maxage", "max-age"} {
 		if value := cc[name]; value != nil {
-			seconds, err := strconv.ParseUint(*value, 10, 31)
-			if err != nil {
-				return 0, true // RFC 9111, section 4.2.1: taken for stale
+			d, ok := deltaSeconds(*value)
+			if !ok {
+				return leave{shared: true} // RFC 9111, section 4.2.1: taken for stale
 			}
-			return time.Duration(seconds) * time.Second, true
+			return leave{d, stale, true}
 		}
 	}
 	if h["Expires"] != nil {
-		return 0, true
+		return leave{shared: true}
 	}
-	return ttl, true
+	return leave{ttl, stale, true}
+}
+
+// deltaSeconds is RFC 9111's form of a duration (section 1.2.2).
+func deltaSeconds(value string) (time.Duration, bool) {
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	return time.Duration(seconds) * time.Second, err == nil
+}
+
+// failing tells whether a response is no better than an error (RFC 5861, section 4).
+func failing(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 // directives are those of Cache-Control (RFC 9111, section 5.2), the first of a name; one without an

@@ -20,6 +20,7 @@ const (
 // and not the cache.
 type storeMetrics struct {
 	calls map[storeCall]prometheus.Observer
+	lag   prometheus.Observer
 }
 
 type storeCall struct{ op, result string }
@@ -30,22 +31,15 @@ func newStoreMetrics(r prometheus.Registerer, store string) (*storeMetrics, erro
 	if err != nil {
 		return nil, err
 	}
-	breaker, err := registered(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "cache_breaker_state", Help: "Whether calls of the far tier are made (0) or left out because it fails (1).",
-	}, []string{"store"}))
-	if err != nil {
-		return nil, err
-	}
 	lag, err := registered(r, prometheus.NewHistogramVec(histogram("cache_coherence_lag_seconds",
 		"Time from a purge or a new value until this process had dropped its own.", nil, storeBuckets), []string{"store"}))
 	if err != nil {
 		return nil, err
 	}
-	breaker.WithLabelValues(store)
-	lag.WithLabelValues(store)
-	m := &storeMetrics{make(map[storeCall]prometheus.Observer)}
+	m := &storeMetrics{make(map[storeCall]prometheus.Observer), lag.WithLabelValues(store)}
+	reads, others := []string{resultOK, resultMiss, resultError, resultCorrupt}, []string{resultOK, resultError}
 	for op, results := range map[string][]string{
-		"get": {resultOK, resultMiss, resultError, resultCorrupt}, "set": {resultOK, resultError}, "delete": {resultOK, resultError},
+		"get": reads, "acquire": reads, "set": others, "delete": others, "renew": others, "fill": others, "purge": others, "purges": others,
 	} {
 		for _, result := range results {
 			m.calls[storeCall{op, result}] = duration.WithLabelValues(store, op, result)
@@ -70,3 +64,6 @@ func registered[C prometheus.Collector](r prometheus.Registerer, c C) (C, error)
 func (m *storeMetrics) called(op, result string, d time.Duration, sc trace.SpanContext) {
 	observe(m.calls[storeCall{op, result}], d, sc)
 }
+
+// lagged records how long a message took: less than nothing where the sender's clock is ahead.
+func (m *storeMetrics) lagged(d time.Duration) { m.lag.Observe(max(d, 0).Seconds()) }

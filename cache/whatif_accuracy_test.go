@@ -64,7 +64,7 @@ func accuracy(t testing.TB, workload int, entries, keys, requests int) (table st
 		key := next(i)
 		e := known[key]
 		if e == nil {
-			e = &entry{created: now, expires: now.Add(time.Hour), weight: weight, hash: maphash.Comparable(s.seed, key)}
+			e = &entry{lifetime: lifetime{created: now, expires: now.Add(time.Hour)}, weight: weight, hash: maphash.Comparable(s.seed, key)}
 			known[key] = e
 		}
 		for j, m := range full {

@@ -95,7 +95,7 @@ func TestWhatIfOfACache(t *testing.T) {
 }
 
 func TestWhatIfLeftOut(t *testing.T) {
-	for _, o := range []Options{{TTL: time.Hour, NoWhatIf: true}, {TTL: time.Hour, Near: -1}} {
+	for _, o := range []Options{{TTL: time.Hour, Tuning: Tuning{NoWhatIf: true}}, {TTL: time.Hour, Near: -1}} {
 		far := Store(nil)
 		if o.Near < 0 {
 			far = forgetful{}
@@ -134,7 +134,7 @@ func BenchmarkWhatIf(b *testing.B) {
 		rate     float64
 	}{{"left out", true, false, 0}, {"nothing evicted", false, false, 1}, {"rate 0.01", false, true, .01}, {"rate 1", false, true, 1}} {
 		b.Run(bench.desc, func(b *testing.B) {
-			c, err := New(nil, Options{TTL: time.Hour, NoWhatIf: bench.off})
+			c, err := New(nil, Options{TTL: time.Hour, Tuning: Tuning{NoWhatIf: bench.off}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -130,7 +130,7 @@ func (s *server) purge(w http.ResponseWriter, r *http.Request) {
 		if c.Name() != name {
 			continue
 		}
-		switch err := c.PurgeKey(r.Context(), key); {
+		switch err := c.PurgeKey(r.Context(), cache.Hard, key); {
 		case errors.Is(err, cache.ErrKey):
 			problem(w, http.StatusBadRequest, err.Error())
 		case err != nil:

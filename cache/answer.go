@@ -1,0 +1,187 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// source is where a value comes from when no tier in this process has it.
+type source struct {
+	schema      uint64 // of the payload
+	decode      func(payload []byte) (any, error)
+	load        func(context.Context) (loaded, error)
+	keepsErrors bool
+}
+
+// errUnshared tells a follower that what it waited for is the leader's alone.
+var errUnshared = errors.New("cache: not to be shared")
+
+// answer finds the value under k in the far tier or loads it, once however many ask. err is the load's,
+// the caller's own context's, or errUnshared, after which the caller runs its own load and concludes.
+func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, res Result, err error) {
+	span := trace.SpanFromContext(ctx)
+	for tries := 0; ; tries++ {
+		f, leader := c.flights.join(ctx, k)
+		if leader {
+			c.loads.Go(func() { c.fly(f, k, src) })
+		}
+		var link trace.SpanContext
+		l, res, link, err = c.await(ctx, f, leader)
+		if err == nil && !leader && tries < 3 && res.Outcome == Coalesced && l.entry != nil && c.account.verdict(l.mark, l.tags) == void {
+			continue // purged since it was loaded, and this caller may have come after that
+		}
+		if errors.Is(err, errUnshared) {
+			return l, res, err
+		}
+		c.conclude(ctx, span, res, l.entry, link)
+		if res.Outcome == Stale {
+			c.refresh(ctx, k, src, l.entry)
+		}
+		return l, res, err
+	}
+}
+
+// await waits for f, or for what ends a caller's wait earlier, and says how the answer came about.
+func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res Result, link trace.SpanContext, err error) {
+	res = Result{Cache: c.opts.Name, Outcome: Coalesced, Tier: None}
+	if leader {
+		res.Outcome = Miss
+	}
+	defer yield(ctx)()
+	landed := func() bool {
+		select {
+		case <-f.done:
+			return true
+		default:
+			return false
+		}
+	}
+	select {
+	case <-f.done:
+	case <-f.soft:
+		if e := f.standIn.Load(); !landed() {
+			return loaded{entry: e}, c.resultOf(e, StaleError, Near, time.Now()), link, nil
+		}
+	case <-ctx.Done():
+		return loaded{}, res, link, context.Cause(ctx)
+	case <-f.late:
+		// done closes before the load's context ends: were both ready, the call's own result would be lost.
+		if !landed() {
+			if e := f.standIn.Load(); e != nil && e.at(time.Now()) != gone {
+				return loaded{entry: e}, c.resultOf(e, StaleError, Near, time.Now()), link, nil
+			}
+			return loaded{}, res, link, f.lateErr
+		}
+	}
+
+	l, now := f.loaded, time.Now()
+	if e := f.standIn.Load(); e != nil && (f.err != nil || l.failing) && e.at(now) != gone {
+		res = c.resultOf(e, StaleError, Near, now)
+		res.Status = l.status
+		return loaded{entry: e}, res, link, nil
+	}
+	var rejected *RejectedError
+	switch {
+	case errors.As(f.err, &rejected):
+		res.Outcome = Rejected
+		return loaded{}, res, link, f.err
+	case f.err != nil:
+		if f.remote {
+			res.Outcome, link = Coalesced, f.span
+		} else if !leader {
+			link = f.span
+		}
+		return loaded{}, res, link, f.err
+	case l.unshared && !leader:
+		return loaded{}, res, link, errUnshared
+	case f.remote, !leader && f.outcome == Miss:
+		res.Outcome, link = Coalesced, f.span
+	case f.outcome != Miss:
+		res = c.resultOf(l.entry, f.outcome, f.tier, now)
+	default:
+		res.Stored = l.stored
+	}
+	if broken, ok := l.value.(failure); ok {
+		err = broken.err
+	}
+	return l, res, link, err
+}
+
+// resultOf says that e was served.
+func (c *Cache) resultOf(e *entry, o Outcome, t Tier, now time.Time) Result {
+	return Result{Cache: c.opts.Name, Outcome: o, Tier: t, TTL: e.expires.Sub(now), Age: e.age(now)}
+}
+
+// conclude counts the one answer that a call gets, and says how it came about wherever that is told.
+func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *entry, link trace.SpanContext) {
+	c.count(ctx, res, e)
+	c.describe(span, res)
+	if link.IsValid() {
+		span.AddLink(trace.Link{SpanContext: link})
+	}
+}
+
+func (c *Cache) count(ctx context.Context, res Result, e *entry) {
+	c.metrics.answered(res, e)
+	if res.Outcome == Hit || res.Outcome == Stale || res.Stored {
+		c.whatIf.observe(e)
+	}
+	RecorderFrom(ctx).record(res)
+}
+
+func (c *Cache) describe(span trace.Span, res Result) {
+	if span.IsRecording() {
+		span.SetAttributes(res.appendSpanAttrs(nil)...)
+	}
+}
+
+// refresh loads in the place of e, behind an answer, unless somebody does so already.
+func (c *Cache) refresh(ctx context.Context, k entryKey, src source, e *entry) {
+	if e.rests(time.Now()) {
+		return
+	}
+	f, leader := c.flights.join(ctx, k)
+	if !leader {
+		e.refreshed.Store(notRefreshed)
+		return
+	}
+	f.known = e
+	cause := trace.LinkFromContext(ctx)
+	c.loads.Go(func() {
+		var span trace.Span
+		f.ctx, span = c.tracer.Start(f.ctx, "cache.refresh "+c.opts.Name, trace.WithNewRoot(), trace.WithLinks(cause))
+		defer span.End()
+		c.fly(f, k, src)
+	})
+}
+
+// Early refresh goes through two hands: that of the hit that draws it, and that of the one that starts it. They
+// may be of two calls.
+const (
+	notRefreshed int32 = iota
+	toBeRefreshed
+	beingRefreshed
+)
+
+// early tells whether a hit on e should refresh it, by XFetch (Vattani et al., "Optimal Probabilistic Cache
+// Stampede Prevention", VLDB 2015): if now − cost · β · ln(random) is past its end.
+func (c *Cache) early(e *entry, now time.Time) bool {
+	scale := c.opts.Tuning.EarlyRefresh * float64(e.cost)
+	left := float64(e.expires.Sub(now))
+	const never = 20 // e⁻²⁰ is once in 500 million hits: most pay one comparison
+	if left > never*scale || scale == 0 || e.rests(now) {
+		return false
+	}
+	if e.refreshed.Load() == notRefreshed && left <= -scale*math.Log(1-rand.Float64()) {
+		e.refreshed.CompareAndSwap(notRefreshed, toBeRefreshed)
+	}
+	return e.refreshed.Load() == toBeRefreshed
+}
+
+// begins tells its caller, one of all, to refresh e early.
+func (e *entry) begins() bool { return e.refreshed.CompareAndSwap(toBeRefreshed, beingRefreshed) }

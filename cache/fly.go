@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// fly runs a call to its end: it looks into the tiers, and otherwise has one process of all load.
+func (c *Cache) fly(f *call, k entryKey, src source) {
+	defer c.flights.leave(k, f)
+	defer context.AfterFunc(c.stop, f.cancel)()
+
+	f.trust = c.near.trust()
+	// A flight may have landed between this caller's look into the near tier and its joining.
+	if e := c.near.get(k, time.Now()); e != nil && f.takes(e, Near) {
+		return
+	}
+	held := c.near.held(k, time.Now())
+	f.standsIn(held)
+	far := c.far != nil
+	var seen []byte
+	if far {
+		c.flights.begin(f, false)
+		e, head, err := c.far.get(f.ctx, k, src)
+		switch seen = head; {
+		case err != nil:
+			far = false // one failure is all that a call pays for
+			if held != nil && f.takes(held, Near) {
+				held.checked.Store(time.Now().Add(time.Second - c.opts.Tuning.NearTTL).UnixNano()) // ask again in a second
+				return
+			}
+		case e == nil:
+			if held != nil && f.known == nil {
+				c.near.forget(k) // who lost it, and why, nobody knows
+			}
+			if f.known == nil {
+				f.standsIn(nil)
+			}
+		default:
+			c.keepNear(f, k, e)
+			if f.takes(e, Far) {
+				return
+			}
+			f.standsIn(e)
+		}
+	}
+	if f.standIn.Load() != nil && c.opts.Stale.SoftTimeout > 0 {
+		soft := time.AfterFunc(c.opts.Stale.SoftTimeout, func() { close(f.soft) })
+		defer soft.Stop()
+	}
+
+	ctx, span := c.tracer.Start(f.ctx, "cache.load "+c.opts.Name, trace.WithAttributes(attribute.String("cache.name", c.opts.Name)))
+	defer span.End()
+	if far && c.far.leaser != nil && c.appoint(ctx, span, f, k, src, seen) {
+		span.SetName("cache.wait " + c.opts.Name)
+		return
+	}
+	f.span, f.trust, f.mark = span.SpanContext(), c.near.trust(), c.account.mark()
+	letGo := c.hold(f, k)
+	c.load(ctx, span, f, src)
+	letGo()
+	c.settle(context.WithoutCancel(ctx), f, k, src, far) // also when the load took all of its time
+}
+
+// takes has e be what the call brings, if it is of use as it is. A refresh wants another than it knows.
+func (f *call) takes(e *entry, t Tier) bool {
+	if f.known != nil && (f.known.id == e.id || e.at(time.Now()) != fresh) {
+		return false
+	}
+	o := e.ready(time.Now())
+	if o != Hit && o != Stale {
+		return false
+	}
+	f.loaded, f.outcome, f.tier = loaded{entry: e, stored: true}, o, t
+	return true
+}
+
+// standsIn has e, or nothing, be served where the load fails.
+func (f *call) standsIn(e *entry) {
+	if e != nil && e.error {
+		e = nil
+	}
+	f.standIn.Store(e)
+}
+
+// settle keeps what a load brought, and says elsewhere what became of it. far tells whether the far tier is of use.
+func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far bool) {
+	now, l := time.Now(), f.loaded
+	m := message{key: k, span: f.span}
+	switch {
+	case f.err != nil:
+		m.kind = failed
+		m.text, m.timeout = textOf(f.err)
+		l = c.failure(f, src, m.text, now)
+	case l.stored:
+		m.kind = filled
+	case !l.unshared && len(l.payload) > 0 && len(l.payload) <= maxPassed:
+		m.kind = passed
+	default:
+		m.kind = released
+	}
+	if f.err != nil || l.failing {
+		f.rest(now, c.opts.Tuning.ErrorTTL)
+	}
+	if l.entry != nil {
+		l.id, l.hash, l.mark = newID(), c.whatIf.hash(k), f.mark
+		m.id = l.id
+	}
+	kept := c.keep(ctx, f, k, src, l, m, far)
+	if f.err == nil {
+		f.loaded.stored = kept
+	}
+}
+
+// failure is f's error as a value to be kept, if errors are, and nothing stands in for it.
+func (c *Cache) failure(f *call, src source, text string, now time.Time) loaded {
+	var rejected *RejectedError
+	if ttl := c.opts.Tuning.ErrorTTL; ttl > 0 && src.keepsErrors && f.standIn.Load() == nil && c.stop.Err() == nil && !errors.As(f.err, &rejected) {
+		end := now.Add(ttl)
+		return loaded{stored: true, payload: []byte(text), entry: &entry{
+			value: failure{f.err}, size: len(text), error: true, lifetime: lifetime{created: now, expires: end, stale: end, last: end},
+		}}
+	}
+	return loaded{}
+}
+
+// rest has what stands in for a failed load do so for a while before the next is tried.
+func (f *call) rest(now time.Time, d time.Duration) {
+	for _, e := range []*entry{f.standIn.Load(), f.known} {
+		if e != nil {
+			e.resting.Store(now.Add(max(d, time.Second)).UnixNano())
+			e.refreshed.Store(notRefreshed)
+		}
+	}
+}

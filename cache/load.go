@@ -1,0 +1,81 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// ErrLoadTimeout is what waiters of a load get that outlasts Limits.LoadTimeout.
+var ErrLoadTimeout = errors.New("cache: load timed out")
+
+// PanicError is a panic in a load, as the error that its waiters get.
+type PanicError struct {
+	Value any    // what was panicked with; nil after a runtime.Goexit
+	Stack []byte // where
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("cache: panic: %v", e.Value) }
+
+// RemoteError is the error of a load in another process, or of an earlier one: all that is left of it is its text.
+type RemoteError struct {
+	Text    string
+	timeout bool
+}
+
+func (e *RemoteError) Error() string { return e.Text }
+
+// Is tells that e was ErrLoadTimeout.
+func (e *RemoteError) Is(target error) bool { return e.timeout && target == ErrLoadTimeout }
+
+// textOf is what other processes are told of err: kilobytes at most, and whether it is ErrLoadTimeout.
+func textOf(err error) (text string, timeout bool) {
+	const longest = 4 << 10
+	text = err.Error()
+	return text[:min(len(text), longest)], errors.Is(err, ErrLoadTimeout)
+}
+
+// failure is an error where a value would be.
+type failure struct{ err error }
+
+// load runs src.load and measures it. What comes of it is f's.
+func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) {
+	place, err := c.places.take(ctx)
+	if err != nil {
+		f.err = err
+		span.SetStatus(codes.Error, err.Error())
+		return
+	}
+	defer place.leave()
+	ctx, cancel := context.WithTimeoutCause(withPlace(ctx, place), c.opts.Limits.LoadTimeout, ErrLoadTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { f.lateErr = context.Cause(ctx); close(f.late) })()
+
+	var l loaded
+	start, returned := time.Now(), false
+	defer func() {
+		took := time.Since(start)
+		if !returned {
+			p := &PanicError{Value: recover(), Stack: debug.Stack()}
+			c.opts.Logger.ErrorContext(ctx, "panic in a load", "cache", c.opts.Name, "panic", p.Value, "stack", string(p.Stack))
+			l, err = loaded{}, p
+		}
+		switch {
+		case err != nil:
+			span.SetStatus(codes.Error, err.Error())
+		case l.entry != nil:
+			l.cost = took
+		}
+		c.places.took(took)
+		c.metrics.loaded(took, err, f.span)
+		// A runtime.Goexit goes on after this function: settle and leave must find the error.
+		f.loaded, f.err = l, err
+	}()
+	l, err = src.load(ctx)
+	returned = true
+}

@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrUnsent is what a purge returns that the far tier, and with it other processes, could not be told of. They
+// will be when it is back.
+var ErrUnsent = errors.New("cache: purged in this process alone until the far tier is back")
+
+// sending is a purge as the far tier is to be told of it: of key, or of tags or all.
+type sending struct {
+	Purge
+	key entryKey
+	all bool // not of a key
+}
+
+// unsent are the purges that the far tier could not be told of. While there are any it is left out: it may have
+// what they purged.
+type unsent struct {
+	some atomic.Bool
+	mu   sync.Mutex
+	list []sending
+}
+
+// mostUnsent is how many are kept. One of all stands for more.
+const mostUnsent = 1000
+
+func (u *unsent) none() bool { return !u.some.Load() }
+
+func (u *unsent) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.list)
+}
+
+func (u *unsent) add(s sending, unites bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = append(u.list, s)
+	if unites && len(u.list) > mostUnsent {
+		u.list = []sending{{all: true}}
+	}
+	u.some.Store(true)
+}
+
+// take returns those there are, which count as unsent until there are none to take.
+func (u *unsent) take() []sending {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := u.list
+	u.list = nil
+	if len(list) == 0 {
+		u.some.Store(false)
+	}
+	return list
+}
+
+func (u *unsent) putBack(list []sending) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = append(list, u.list...)
+}
+
+// send tells the far tier of a purge, now or later.
+func (c *Cache) send(ctx context.Context, s sending) error {
+	err := errLeftOut
+	if c.far.usable() {
+		err = c.far.try(ctx, "purge", func(ctx context.Context) error { return c.tell(ctx, s) })
+	}
+	if err == nil {
+		return nil
+	}
+	c.far.unsent.add(s, c.far.invalid != nil)
+	if s.all {
+		c.voidHere(s.Purge)
+	}
+	return fmt.Errorf("%w: %q: %w", ErrUnsent, c.opts.Name, err)
+}
+
+// tell tells the far tier of a purge.
+func (c *Cache) tell(ctx context.Context, s sending) error {
+	inv := c.far.invalid
+	if s.all {
+		mark, err := inv.Void(ctx, c.opts.Name, c.far.era, s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
+		if err == nil {
+			c.voided(s.Purge, mark)
+		}
+		return err
+	}
+	key, text := s.key.far(c.opts.Name), c.written(message{kind: purged, key: s.key, soft: s.Soft})
+	if s.Soft {
+		b, err := c.far.store.Get(ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if e, _, err := unseal(b); err == nil && time.Until(e.softened(time.Now()).end()) > 0 {
+			now := soften(b, time.Now())
+			if inv != nil {
+				return inv.Amend(ctx, key, b[:envelopeHeader], now[:envelopeHeader], text)
+			}
+			return c.far.store.Set(ctx, key, now, time.Until(e.end())) // what was set since is lost
+		}
+	}
+	if inv != nil {
+		return inv.Invalidate(ctx, key, text)
+	}
+	return c.far.store.Delete(ctx, key)
+}
+
+// resend tells the far tier of what it could not be told of.
+func (c *Cache) resend(ctx context.Context) error {
+	u := &c.far.unsent
+	for list := u.take(); len(list) > 0; list = u.take() {
+		for i, s := range list {
+			if err := c.far.direct(ctx, "purge", func(ctx context.Context) error { return c.tell(ctx, s) }); err != nil {
+				u.putBack(list[i:])
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -154,7 +155,8 @@ func (c *Cache) refresh(ctx context.Context, k entryKey, src source, e *entry) {
 	cause := trace.LinkFromContext(ctx)
 	c.loads.Go(func() {
 		var span trace.Span
-		f.ctx, span = c.tracer.Start(f.ctx, "cache.refresh "+c.opts.Name, trace.WithNewRoot(), trace.WithLinks(cause))
+		f.ctx, span = c.tracer.Start(f.ctx, "cache.refresh "+c.opts.Name, trace.WithNewRoot(), trace.WithLinks(cause),
+			trace.WithAttributes(attribute.String("cache.name", c.opts.Name)))
 		defer span.End()
 		c.fly(f, k, src)
 	})

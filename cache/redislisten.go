@@ -102,6 +102,7 @@ func (h *redisHub) subscribe(ctx context.Context, client redis.UniversalClient, 
 		}
 		switch m := m.(type) {
 		case *redis.Subscription:
+			load(ctx, client)
 			h.tell(ctx, func(l Listener) { l.Connected() }, true)
 		case *redis.Message:
 			h.tell(ctx, func(l Listener) { l.Message([]byte(m.Payload)) }, true)
@@ -128,5 +129,18 @@ func (h *redisHub) tell(ctx context.Context, say func(Listener), connected bool)
 	h.connected = connected
 	for _, l := range h.listeners {
 		say(l)
+	}
+}
+
+// load has Redis know the scripts before they are called: each would fail once, and be sent then.
+func load(ctx context.Context, client redis.UniversalClient) {
+	ctx, cancel := context.WithTimeout(ctx, hubPing)
+	defer cancel()
+	for _, script := range []*redis.Script{
+		acquireScript, renewScript, fillScript, purgesScript, voidScript, invalidateScript, amendScript,
+	} {
+		if script.Load(ctx, client).Err() != nil {
+			return // it is sent when it is needed
+		}
 	}
 }

@@ -203,6 +203,9 @@ func TestSignalsAgree(t *testing.T) {
 				if line.cache == "stats" {
 					header.age = line.age
 				}
+				if header.outcome == "stale" {
+					header.tier = line.tier
+				}
 				if header != line {
 					t.Errorf("%s: the header says %+v, the access line %+v", span.Name(), header, line)
 				}

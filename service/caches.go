@@ -25,8 +25,9 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 	for _, each := range []struct {
 		cache **cache.Cache
 		name  string
-		share int64 // in sixteenths
-	}{{&c.slow, "slow", 1}, {&c.tiles, "tiles", 13}, {&c.stats, "stats", 2}} {
+		share int64   // in sixteenths
+		apart float64 // share of the TTL over which values expire that were loaded together
+	}{{&c.slow, "slow", 1, 0}, {&c.tiles, "tiles", 13, .1}, {&c.stats, "stats", 2, .1}} {
 		near := cfg.cacheBytes / 16 * each.share
 		if cfg.cache == "redis" {
 			near = -1
@@ -35,10 +36,13 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			Name:           each.name,
 			TTL:            cfg.cacheTTL,
 			Near:           near,
+			Stale:          cache.Staleness{WhileRevalidate: cfg.cacheStale, IfError: cfg.cacheStaleError, SoftTimeout: cfg.softTimeout},
 			Query:          []string{}, // no answer depends on it
 			Registerer:     t.Registry,
 			TracerProvider: t.TracerProvider,
 			Logger:         t.Logger,
+			Limits:         cache.Limits{Loads: cfg.cacheLoads},
+			Tuning:         cache.Tuning{Jitter: each.apart, EarlyRefresh: 1},
 		})
 		if err != nil {
 			return caches{}, err

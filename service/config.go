@@ -27,6 +27,10 @@ type config struct {
 	redisURL        string
 	cacheBytes      int64
 	cacheTTL        time.Duration
+	cacheStale      time.Duration
+	cacheStaleError time.Duration
+	softTimeout     time.Duration
+	cacheLoads      int
 	slowDelay       time.Duration
 	upstreamURL     string // empty: this process
 	logLevel        slog.Level
@@ -69,6 +73,20 @@ var variables = []variable{
 		}},
 	{"VITRINE_CACHE_TTL", "1m", "a duration of 0s or more, such as 90s", "how long an answer is fresh; 0s keeps none",
 		func(c *config, v string) error { return setDuration(&c.cacheTTL, v) }},
+	{"VITRINE_CACHE_STALE", "10s", "a duration of 0s or more, such as 10s", "how long after that it is served while the next one is computed",
+		func(c *config, v string) error { return setDuration(&c.cacheStale, v) }},
+	{"VITRINE_CACHE_STALE_ERROR", "5m", "a duration of 0s or more, such as 5m", "how long after that it stands in for one that fails or is late",
+		func(c *config, v string) error { return setDuration(&c.cacheStaleError, v) }},
+	{"VITRINE_CACHE_SOFT_TIMEOUT", "3s", "a duration of 0s or more, such as 3s", "when it is late; 0s is never",
+		func(c *config, v string) error { return setDuration(&c.softTimeout, v) }},
+	{"VITRINE_CACHE_LOADS", "256", "a number of 0 or more", "how many answers of each kind are computed at once; as many wait, and others get 503; 0 is any number",
+		func(c *config, v string) (err error) {
+			c.cacheLoads, err = strconv.Atoi(v)
+			if err == nil && c.cacheLoads < 0 {
+				err = errNotAllowed
+			}
+			return err
+		}},
 	{"VITRINE_SLOW_DELAY", "2s", "a duration of 0s or more, such as 2s", "how long /slow takes",
 		func(c *config, v string) error { return setDuration(&c.slowDelay, v) }},
 	{"VITRINE_UPSTREAM_URL", "", "an http:// or https:// URL without a path", "where /stats asks for its children; empty is this process",

@@ -28,6 +28,7 @@ func TestConfigDefaults(t *testing.T) {
 	c, err := configFrom(env())
 	want := config{
 		addr: ":8080", opsAddr: ":8081", cache: "memory", cacheBytes: 64 << 20, cacheTTL: time.Minute,
+		cacheStale: 10 * time.Second, cacheStaleError: 5 * time.Minute, softTimeout: 3 * time.Second, cacheLoads: 256,
 		slowDelay: 2 * time.Second, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
 		logHits: 100, logSlow: time.Second, shutdownTimeout: 20 * time.Second,
 	}
@@ -70,6 +71,13 @@ var values = []struct {
 		map[string]string{"1MiB": "1048576", "1.5GiB": "1610612736", "2097152": "2097152", "64 mb": "67108864"},
 		[]string{"0", "1048575", "-64MiB", "64XB", "lots", "9999999PiB"},
 		func(c config) any { return c.cacheBytes }},
+	{"VITRINE_CACHE_STALE", durationsGood, durationsBad, func(c config) any { return c.cacheStale }},
+	{"VITRINE_CACHE_STALE_ERROR", durationsGood, durationsBad, func(c config) any { return c.cacheStaleError }},
+	{"VITRINE_CACHE_SOFT_TIMEOUT", durationsGood, durationsBad, func(c config) any { return c.softTimeout }},
+	{"VITRINE_CACHE_LOADS",
+		map[string]string{"0": "0", "16": "16"},
+		[]string{"-1", "many", "1.5"},
+		func(c config) any { return c.cacheLoads }},
 	{"VITRINE_CACHE_TTL", durationsGood, durationsBad, func(c config) any { return c.cacheTTL }},
 	{"VITRINE_SLOW_DELAY", durationsGood, durationsBad, func(c config) any { return c.slowDelay }},
 	{"VITRINE_UPSTREAM_URL",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -120,30 +119,6 @@ func (s *server) showCaches(w http.ResponseWriter, r *http.Request) {
 	if err := cachePage.Execute(w, data); err != nil {
 		s.telemetry.Logger.WarnContext(r.Context(), "the page of the caches broke off", "error", err)
 	}
-}
-
-// purge is POST /debug/cache/purge, of a form with cache and key. A browser is sent back to the page.
-func (s *server) purge(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	name, key := r.PostFormValue("cache"), r.PostFormValue("key")
-	for _, c := range s.caches.all() {
-		if c.Name() != name {
-			continue
-		}
-		switch err := c.PurgeKey(r.Context(), cache.Hard, key); {
-		case errors.Is(err, cache.ErrKey):
-			problem(w, http.StatusBadRequest, err.Error())
-		case err != nil:
-			s.telemetry.Logger.WarnContext(r.Context(), "purged in this process only", "cache", name, "error", err)
-			problem(w, http.StatusBadGateway, "the near tier has forgotten the key, and the far tier did not answer")
-		case strings.Contains(r.Header.Get("Accept"), "text/html"):
-			http.Redirect(w, r, "/debug/cache", http.StatusSeeOther)
-		default:
-			w.WriteHeader(http.StatusNoContent)
-		}
-		return
-	}
-	problem(w, http.StatusNotFound, fmt.Sprintf("there is no cache %q", name))
 }
 
 func cacheStyle(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"vitrine/e2e/component"
 )
 
 // post sends a form to the operations listener, and follows no redirect.
@@ -89,6 +91,12 @@ func TestPurge(t *testing.T) {
 		{"no such key", url.Values{"cache": {"slow"}, "key": {"r:b/slow"}}, nil, 204, "hit near"},
 		{"no key", url.Values{"cache": {"slow"}}, nil, 400, "hit near"},
 		{"a program", url.Values{"cache": {"slow"}, "key": {key}}, nil, 204, "miss none"},
+		{"no such tag", url.Values{"cache": {"slow"}, "tag": {"another"}}, nil, 204, "hit near"},
+		{"a key and a tag", url.Values{"cache": {"slow"}, "key": {key}, "tag": {"a"}}, nil, 400, "hit near"},
+		{"all, perhaps", url.Values{"cache": {"slow"}, "all": {"perhaps"}}, nil, 400, "hit near"},
+		{"all of another cache", url.Values{"cache": {"tiles"}, "all": {"true"}}, nil, 204, "hit near"},
+		{"all", url.Values{"cache": {"slow"}, "all": {"true"}}, nil, 204, "miss none"},
+		{"all, softly", url.Values{"cache": {"slow"}, "all": {"true"}, "soft": {"true"}}, nil, 204, "stale"},
 		{"a browser", url.Values{"cache": {"slow"}, "key": {key}}, []string{"Accept", "text/html", "Sec-Fetch-Site", "same-origin"}, 303, "miss none"},
 	} {
 		if res := p.post(t, step.form, step.header...); res.StatusCode != step.status {
@@ -100,15 +108,44 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-// TestPurgeWithoutRedis says that the far tier has not forgotten.
+// TestPurgeByTag: what is known of a level of tiles is purged by its tag.
+func TestPurgeByTag(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_CACHE_TTL": "1h"})
+	for _, want := range []string{"miss none", "hit near"} {
+		for _, tile := range []string{"/tiles/1/0/0", "/tiles/2/0/0"} {
+			if got := spelled(get(t, p.url+tile).Header.Get("Cache-Status")); got != want {
+				t.Errorf("%s: %s, want %s", tile, got, want)
+			}
+		}
+	}
+	if res := p.post(t, url.Values{"cache": {"tiles"}, "tag": {"zoom:1", "zoom:9"}}); res.StatusCode != http.StatusNoContent {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	for tile, want := range map[string]string{"/tiles/1/0/0": "miss none", "/tiles/2/0/0": "hit near"} {
+		if got := spelled(get(t, p.url+tile).Header.Get("Cache-Status")); got != want {
+			t.Errorf("%s: %s after the purge of its neighbours, want %s", tile, got, want)
+		}
+	}
+}
+
+// TestPurgeWithoutRedis: this process has purged, and Redis is told when it is back.
 func TestPurgeWithoutRedis(t *testing.T) {
 	t.Parallel()
-	p := start(t, map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": "redis://127.0.0.1:1", "VITRINE_SLOW_DELAY": "1ms"})
-	get(t, p.url+"/slow")
-	if res := p.post(t, url.Values{"cache": {"slow"}, "key": {p.cacheViews(t)["slow"].Hottest[0].Key}}); res.StatusCode != http.StatusBadGateway {
-		t.Errorf("status %d, want 502", res.StatusCode)
+	server := component.Redis(t)
+	p := start(t, map[string]string{"VITRINE_CACHE": "tiered", "VITRINE_REDIS_URL": server.URL(), "VITRINE_SLOW_DELAY": "1ms"})
+	status := func() string { return spelled(get(t, p.url+"/slow").Header.Get("Cache-Status")) }
+	status()
+	key := p.cacheViews(t)["slow"].Hottest[0].Key
+	server.Kill()
+	if res := p.post(t, url.Values{"cache": {"slow"}, "key": {key}}); res.StatusCode != http.StatusAccepted {
+		t.Errorf("status %d, want 202", res.StatusCode)
 	}
-	if n := len(p.cacheViews(t)["slow"].Hottest); n != 0 {
-		t.Errorf("%d entries are left in the near tier", n)
+	if got := status(); got != "miss none" {
+		t.Errorf("%s after the purge", got)
 	}
+	server.Start()
+	eventually(t, "Redis in use again", func() bool {
+		return strings.Contains(get(t, p.opsURL+"/metrics").body, `cache_breaker_state{cache="slow",store="redis"} 0`)
+	})
 }

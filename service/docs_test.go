@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -89,6 +91,7 @@ func makeBusy(t *testing.T) busy {
 	ask(t, http.MethodPut, p.opsURL+"/debug/faults?cache=tiles&delay=1ms&error_rate=1")
 	get(t, p.url+"/tiles/1/1/0")
 	askRedis(t, p, recorder)
+	waitAndRefresh(t, p, other, recorder)
 	get(t, p.opsURL+"/metrics")
 	return busy{p, recorder.Ended()}
 }
@@ -113,6 +116,22 @@ func askRedis(t *testing.T, p *program, recorder *tracetest.SpanRecorder) {
 			}
 		}
 	}
+}
+
+// waitAndRefresh has p wait for a load of other, and load behind an answer.
+func waitAndRefresh(t *testing.T, p, other *program, recorder *tracetest.SpanRecorder) {
+	t.Helper()
+	ask(t, http.MethodPut, other.opsURL+"/debug/faults?cache=slow&delay=500ms")
+	var holder sync.WaitGroup
+	defer holder.Wait()
+	holder.Go(func() { get(t, other.url+"/slow", "Host", "wait") })
+	eventually(t, "the other's lease", func() bool { return p.redis.Exists(t.Context(), "vitrine:{slow:r:wait/slow}:lease").Val() == 1 })
+	get(t, p.url+"/slow", "Host", "wait")
+	p.post(t, url.Values{"cache": {"slow"}, "all": {"true"}, "soft": {"true"}})
+	get(t, p.url+"/slow", "Host", "wait")
+	eventually(t, "a refresh", func() bool {
+		return slices.ContainsFunc(recorder.Ended(), func(s sdktrace.ReadOnlySpan) bool { return s.Name() == "cache.refresh slow" })
+	})
 }
 
 func panicking() *http.ServeMux {

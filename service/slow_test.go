@@ -113,9 +113,16 @@ func TestReplicasShareRedis(t *testing.T) {
 	}
 }
 
-// spelled is outcome and tier, of how Cache-Status (RFC 9211) spells them.
+// spelled is outcome and tier, of how Cache-Status (RFC 9211) spells them. It does not say in which tier what is
+// stale was.
 func spelled(status string) string {
 	switch {
+	case strings.Contains(status, "detail=stale_error"):
+		return "stale_error"
+	case strings.Contains(status, "detail=stale"):
+		return "stale"
+	case strings.Contains(status, "detail=rejected"):
+		return "rejected none"
 	case strings.Contains(status, "; hit;"):
 		return "hit " + status[strings.Index(status, "detail=")+len("detail="):]
 	case strings.Contains(status, "fwd=bypass"), strings.Contains(status, "fwd=request"), strings.Contains(status, "fwd=method"):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,13 +69,22 @@ func (s *server) tileStats() http.Handler {
 			panic(http.ErrAbortHandler) // the client is gone: an empty 200 would be a lie
 		default:
 			s.telemetry.Logger.ErrorContext(r.Context(), "stats", "tile", t.String(), "error", err)
-			if errors.Is(err, cache.ErrLoadTimeout) {
-				problem(w, http.StatusGatewayTimeout, "the children's statistics took too long")
-				return
-			}
-			problem(w, http.StatusBadGateway, "the children's statistics could not be had")
+			statsFailed(w, err)
 		}
 	})
+}
+
+func statsFailed(w http.ResponseWriter, err error) {
+	var rejected *cache.RejectedError
+	switch {
+	case errors.As(err, &rejected):
+		w.Header().Set("Retry-After", strconv.Itoa(int(rejected.RetryAfter.Seconds())))
+		problem(w, http.StatusServiceUnavailable, "too many statistics are wanted at once")
+	case errors.Is(err, cache.ErrLoadTimeout):
+		problem(w, http.StatusGatewayTimeout, "the children's statistics took too long")
+	default:
+		problem(w, http.StatusBadGateway, "the children's statistics could not be had")
+	}
 }
 
 // leaf tells whether a tile computes its own statistics: every third level does, so that no request goes
@@ -87,20 +97,22 @@ func (t tile) children() [4]tile {
 }
 
 func (s statsSource) load(ctx context.Context, t tile) (tileStatistics, error) {
+	cache.AddTags(ctx, t.zoom())
 	answer := tileStatistics{Tile: t.String(), ComputedAt: time.Now().UTC(), Instance: s.instance}
 	if t.leaf() {
 		answer.MeanIterations, answer.SetShare = t.stats()
 		return answer, nil
 	}
 	var parts [4]tileStatistics
-	group, ctx := errgroup.WithContext(ctx)
+	group, each := errgroup.WithContext(ctx)
 	for i, child := range t.children() {
 		group.Go(func() (err error) {
-			parts[i], err = s.ask(ctx, child)
+			parts[i], err = s.ask(each, child)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	// The children may be this process' to load.
+	if err := cache.Yield(ctx, group.Wait); err != nil {
 		return tileStatistics{}, err
 	}
 	// Children are of equal size.

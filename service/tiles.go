@@ -18,6 +18,9 @@ type tile struct{ z, x, y int }
 
 func (t tile) String() string { return fmt.Sprintf("%d/%d/%d", t.z, t.x, t.y) }
 
+// zoom is the tag of what is known of tiles at one level, by which it can be purged.
+func (t tile) zoom() string { return fmt.Sprintf("zoom:%d", t.z) }
+
 // tileFrom reads the tile that the path names. Only the canonical spelling names one: 01/1/1 would be a
 // second key for 1/1/1. status is the answer to a path that names none.
 func tileFrom(r *http.Request) (t tile, status int, err error) {
@@ -61,6 +64,7 @@ func tileImage() http.Handler {
 			problem(w, status, err.Error())
 			return
 		}
+		cache.AddTags(r.Context(), t.zoom())
 		var b bytes.Buffer
 		if err := png.Encode(&b, t.image()); err != nil {
 			problem(w, http.StatusInternalServerError, "the tile could not be encoded")

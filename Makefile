@@ -30,7 +30,7 @@ e2e:
 	go test -tags e2e -shuffle=on -count=1 -timeout 40m -v ./e2e
 
 # Makes a fault in the running stack, checks that it is seen, and undoes it: drill-redis-down, drill-slow-origin,
-# drill-errors, drill-replica-killed, drill-stampede.
+# drill-errors, drill-replica-killed, drill-stampede, drill-origin-down, drill-overload.
 drill-%:
 	@go run ./e2e/drill $*
 

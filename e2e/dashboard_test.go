@@ -130,7 +130,7 @@ func TestNeverEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := running.Ops(ctx, http.MethodPut, "/debug/faults?cache=slow&error_rate=1&for=10m", nil); err != nil {
+	if err := running.Ops(ctx, http.MethodPut, "/debug/faults?cache=slow&error_rate=1&for=10m"); err != nil {
 		t.Fatal(err)
 	}
 	if err := running.PurgeSlow(ctx); err != nil {
@@ -149,7 +149,7 @@ func TestNeverEmpty(t *testing.T) {
 		}
 		return err
 	})
-	if err := running.Ops(ctx, http.MethodDelete, "/debug/faults", nil); err != nil {
+	if err := running.Ops(ctx, http.MethodDelete, "/debug/faults"); err != nil {
 		t.Fatal(err)
 	}
 	within(t, 4*time.Minute, func() error {

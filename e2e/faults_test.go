@@ -19,7 +19,7 @@ func TestDrills(t *testing.T) {
 	if dir := os.Getenv("VITRINE_PICTURES"); dir != "" && hasPages(t, "prometheus") && hasPages(t, "jaeger") {
 		args = append(args, "-pictures", dir)
 	}
-	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin"} {
+	for _, name := range []string{"stampede", "errors", "redis-down", "replica-killed", "slow-origin", "origin-down", "overload"} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), program, append(args, name)...).CombinedOutput()
 			t.Logf("\n%s", out)

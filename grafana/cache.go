@@ -50,8 +50,8 @@ func cache() *dashboard {
 		series("Hit ratio by cache", "percentunit",
 			"Which cache it is. Compare its own past: HitRatioCollapsed fires at half of its week's.",
 			query{`sum by (cache) (` + hits + `) / sum by (cache) (rate(cache_requests_total{` + caches + `,outcome!="bypass"}[$__rate_interval]))`, "{{cache}}"}).max(1),
-		series("Age of hits", "s",
-			"How old what hits served was (p95 and p50), at most the TTL. Stale answers would be older.",
+		series("Age of answers", "s",
+			"How old what was kept was when it was served (p95 and p50). More than the TTL: stale answers.",
 			query{`histogram_quantile(0.95, sum by (le) (rate(cache_age_seconds_bucket{` + caches + `}[$__rate_interval])))`, "p95"},
 			query{`histogram_quantile(0.5, sum by (le) (rate(cache_age_seconds_bucket{` + caches + `}[$__rate_interval])))`, "p50"}),
 	)
@@ -60,7 +60,7 @@ func cache() *dashboard {
 			"What the origin takes (p95), by cache; a dot is one of them and leads to its trace. Twice its usual time is the alert OriginSlow: docs/operations.md#originslow.",
 			query{`histogram_quantile(0.95, sum by (cache, le) (` + load + `))`, "{{cache}}"}).exemplars().logarithmic(),
 		series("Loads by result", "ops",
-			"Loads a second. Errors are the origin's: they are answered as 5xx and not kept.",
+			"Loads a second. Errors are the origin's: 5xx, where no old answer stands in for them.",
 			query{`sum by (result) (` + loads + `)`, "{{result}}"}).stacked(),
 		series("Waiters a load", "short",
 			"Requests that shared another's load, for each load. Without coalescing each of them were a load of its own.",
@@ -98,7 +98,7 @@ func cache() *dashboard {
 			query{`histogram_quantile(0.95, sum by (op, le) (` + store + `))`, "{{op}}"}).logarithmic(),
 		series("Redis, seen from Redis", "s",
 			"What a command costs Redis on average, from its own counters. It is microseconds; above, something else runs in it (SLOWLOG).",
-			query{`sum by (cmd) (rate(redis_commands_duration_seconds_total{cmd=~"get|set|del|unlink"}[$__rate_interval])) / (sum by (cmd) (rate(redis_commands_total{cmd=~"get|set|del|unlink"}[$__rate_interval])) > 0)`, "{{cmd}}"}).
+			query{`sum by (cmd) (rate(redis_commands_duration_seconds_total{cmd=~"get|set|del|evalsha|publish"}[$__rate_interval])) / (sum by (cmd) (rate(redis_commands_total{cmd=~"get|set|del|evalsha|publish"}[$__rate_interval])) > 0)`, "{{cmd}}"}).
 			logarithmic().explained("Redis", "stack"),
 		series("Calls by result", "ops",
 			"Calls of Redis a second: a miss is no error. Errors cost their caller milliseconds and no answer.",

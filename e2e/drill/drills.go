@@ -19,6 +19,8 @@ var drills = map[string]func(context.Context, *act) error{
 	"errors":         failures,
 	"replica-killed": replicaKilled,
 	"stampede":       stampede,
+	"origin-down":    originDown,
+	"overload":       overload,
 }
 
 func hot() string  { return "/slow" }
@@ -40,7 +42,10 @@ func redisDown(ctx context.Context, a *act) (err error) {
 			return err
 		}))
 		if err == nil {
-			err = errors.Join(a.panel(ctx, "Stack / Redis", `min(redis_up)`, is(1)), a.resolved(ctx, "RedisDown", nil))
+			err = errors.Join(
+				a.panel(ctx, "Cache / Breaker", `max(cache_breaker_state)`, is(0)),
+				a.panel(ctx, "Stack / Redis", `min(redis_up)`, is(1)),
+				a.resolved(ctx, "RedisDown", nil))
 		}
 	}()
 	if err := a.fault("Redis is killed", func() error {
@@ -66,24 +71,30 @@ func redisDown(ctx context.Context, a *act) (err error) {
 		},
 		func() error { return a.logged(ctx, "service", "a warning names the tier", "far tier failed", `"WARN"`) },
 		func() error {
-			return a.traced(ctx, "a miss has a call of Redis that failed, and a load that did not", cold, http.StatusOK, func(t stack.Trace) (string, error) {
-				failed, loads := 0, 0
+			return a.panel(ctx, "Cache / Breaker", `min(max by (instance) (cache_breaker_state))`, is(1))
+		},
+		func() error {
+			return a.traced(ctx, "a miss costs no call of Redis any more", cold, http.StatusOK, func(t stack.Trace) (string, error) {
+				calls, loads := 0, 0
 				for _, s := range t.Spans {
 					switch {
-					case s.Tags.Get("db.system.name") == "redis" && s.Tags.Get("error") == "true":
-						failed++
+					case s.Tags.Get("db.system.name") == "redis":
+						calls++
 					case strings.HasPrefix(s.OperationName, "cache.load ") && s.Tags.Get("error") != "true":
 						loads++
 					}
 				}
-				if failed == 0 || loads == 0 {
-					return "", fmt.Errorf("%d calls failed, %d loads, in %d spans", failed, loads, len(t.Spans))
+				if calls > 0 || loads == 0 {
+					return "", fmt.Errorf("%d calls, %d loads, in %d spans", calls, loads, len(t.Spans))
 				}
-				return fmt.Sprintf("%d failed, %d loaded", failed, loads), nil
+				return fmt.Sprintf("%d spans, one of them the load", len(t.Spans)), nil
 			})
 		},
-		func() error { return a.picture(ctx, strip, a.Jaeger+"/trace/"+a.trace, "cache.load tiles") },
+		func() error {
+			return a.picture(ctx, browser.Desk, a.prometheus("graph", `max by (instance, cache) (cache_breaker_state)`), `cache="slow"`)
+		},
 		func() error { return a.alert(ctx, "RedisDown", nil) },
+		func() error { return a.alert(ctx, "CacheBreakerOpen", map[string]string{"store": "redis"}) },
 	)
 }
 
@@ -229,14 +240,14 @@ func replicaKilled(ctx context.Context, a *act) (err error) {
 
 func (a *act) inject(ctx context.Context, query string) error {
 	return a.fault("every replica is told PUT /debug/faults?"+query, func() error {
-		return a.Ops(ctx, http.MethodPut, "/debug/faults?"+query, nil)
+		return a.Ops(ctx, http.MethodPut, "/debug/faults?"+query)
 	})
 }
 
 // endFaults undoes inject; it is to be deferred.
 func (a *act) endFaults(ctx context.Context, err *error) {
 	*err = errors.Join(*err, a.undo(ctx, "DELETE /debug/faults", func(ctx context.Context) error {
-		return a.Ops(ctx, http.MethodDelete, "/debug/faults", nil)
+		return a.Ops(ctx, http.MethodDelete, "/debug/faults")
 	}))
 }
 

@@ -71,27 +71,40 @@ func (s *Stack) Docker(ctx context.Context, args ...string) (string, error) {
 }
 
 // Ops sends a request to the operations port of every replica, which only the stack's own networks reach.
-// form makes it a POST of a form where method is POST.
-func (s *Stack) Ops(ctx context.Context, method, path string, form url.Values) error {
-	up, err := s.Query(ctx, `up{job="service"} == 1`)
+func (s *Stack) Ops(ctx context.Context, method, path string) error {
+	replicas, err := s.replicas(ctx)
+	for _, replica := range replicas {
+		if err == nil {
+			err = s.curl(ctx, "--request", method, "http://"+replica+path)
+		}
+	}
+	return err
+}
+
+// PurgeSlow throws the entry of /slow out: one replica is told, and the others hear of it.
+func (s *Stack) PurgeSlow(ctx context.Context) error {
+	replicas, err := s.replicas(ctx)
 	if err != nil {
 		return err
 	}
-	for _, replica := range up {
-		args := []string{"-T", "nginx", "curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "5", "--request", method}
-		if form != nil {
-			args = append(args, "--data", form.Encode())
-		}
-		if _, err := s.Compose(ctx, "exec", append(args, "http://"+replica.Metric["instance"]+path)...); err != nil {
-			return err
-		}
-	}
-	return nil
+	form := url.Values{"cache": {"slow"}, "key": {"r:vitrine/slow"}}
+	return s.curl(ctx, "--data", form.Encode(), "http://"+replicas[0]+"/debug/cache/purge")
 }
 
-// PurgeSlow throws the entry of /slow out, in every replica.
-func (s *Stack) PurgeSlow(ctx context.Context) error {
-	return s.Ops(ctx, http.MethodPost, "/debug/cache/purge", url.Values{"cache": {"slow"}, "key": {"r:vitrine/slow"}})
+// replicas are where the operations ports of those that are up listen.
+func (s *Stack) replicas(ctx context.Context) (addresses []string, err error) {
+	up, err := s.Query(ctx, `up{job="service"} == 1`)
+	for _, replica := range up {
+		addresses = append(addresses, replica.Metric["instance"])
+	}
+	return addresses, err
+}
+
+func (s *Stack) curl(ctx context.Context, args ...string) error {
+	_, err := s.Compose(ctx, "exec", append([]string{
+		"-T", "nginx", "curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "5",
+	}, args...)...)
+	return err
 }
 
 // Get returns the answer's header and body; any status but 200 is an error.

@@ -19,7 +19,7 @@ type call struct {
 	done   chan struct{}
 	soft   chan struct{} // closed once standIn should
 	late   chan struct{} // closed when the load's time is up, whether or not it heeds that; then lateErr may be read
-	wake   chan message  // what was heard of the key
+	wake   chan *message // what was heard of the key
 	ctx    context.Context
 	cancel context.CancelFunc
 	known  *entry // of a refresh: what it is to replace
@@ -64,7 +64,7 @@ func (f *flights) join(ctx context.Context, k entryKey) (*call, bool) {
 	// Detached: one impatient caller must not fail the others.
 	ctx, cancel := context.WithCancel(withoutPlace(withoutRecorder(context.WithoutCancel(ctx))))
 	c := &call{
-		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan message, 4),
+		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
 		ctx: ctx, cancel: cancel, outcome: Miss, tier: None,
 	}
 	if f.calls == nil {
@@ -121,7 +121,7 @@ func (c *call) hear(m message) {
 		return
 	}
 	select {
-	case c.wake <- m:
+	case c.wake <- &m:
 	default: // it wakes as it is
 	}
 }

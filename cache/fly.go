@@ -60,10 +60,10 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		return
 	}
 	f.span, f.trust, f.mark = span.SpanContext(), c.near.trust(), c.account.mark()
-	letGo := c.hold(f, k)
+	// Deferred, because a load may end its goroutine. It may also have taken all of its time.
+	defer c.settle(context.WithoutCancel(ctx), f, k, src, far)
+	defer c.hold(f, k)()
 	c.load(ctx, span, f, src)
-	letGo()
-	c.settle(context.WithoutCancel(ctx), f, k, src, far) // also when the load took all of its time
 }
 
 // takes has e be what the call brings, if it is of use as it is. A refresh wants another than it knows.
@@ -92,6 +92,8 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far
 	now, l := time.Now(), f.loaded
 	m := message{key: k, span: f.span}
 	switch {
+	case f.err != nil && c.loadsElsewhere(f.err):
+		m.kind, l = abandoned, loaded{}
 	case f.err != nil:
 		m.kind = failed
 		m.text, m.timeout = textOf(f.err)
@@ -116,10 +118,15 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far
 	}
 }
 
+// loadsElsewhere tells whether err says something of this process alone.
+func (c *Cache) loadsElsewhere(err error) bool {
+	var rejected *RejectedError
+	return c.stop.Err() != nil || errors.As(err, &rejected)
+}
+
 // failure is f's error as a value to be kept, if errors are, and nothing stands in for it.
 func (c *Cache) failure(f *call, src source, text string, now time.Time) loaded {
-	var rejected *RejectedError
-	if ttl := c.opts.Tuning.ErrorTTL; ttl > 0 && src.keepsErrors && f.standIn.Load() == nil && c.stop.Err() == nil && !errors.As(f.err, &rejected) {
+	if ttl := c.opts.Tuning.ErrorTTL; ttl > 0 && src.keepsErrors && f.standIn.Load() == nil {
 		end := now.Add(ttl)
 		return loaded{stored: true, payload: []byte(text), entry: &entry{
 			value: failure{f.err}, size: len(text), error: true, lifetime: lifetime{created: now, expires: end, stale: end, last: end},

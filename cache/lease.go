@@ -92,7 +92,7 @@ func (c *Cache) attend(f *call, k entryKey, src source, left time.Duration, dead
 	defer timer.Stop()
 	select {
 	case m := <-f.wake:
-		return f.learns(m, k, src)
+		return f.learns(*m, k, src)
 	case <-timer.C:
 	case <-f.ctx.Done():
 		f.err = context.Cause(f.ctx)

@@ -45,6 +45,10 @@ type failure struct{ err error }
 
 // load runs src.load and measures it. What comes of it is f's.
 func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Limits.LoadTimeout, ErrLoadTimeout)
+	defer cancel()
+	timed := ctx
+	defer context.AfterFunc(timed, func() { f.lateErr = context.Cause(timed); close(f.late) })()
 	place, err := c.places.take(ctx)
 	if err != nil {
 		f.err = err
@@ -52,9 +56,7 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 		return
 	}
 	defer place.leave()
-	ctx, cancel := context.WithTimeoutCause(withPlace(ctx, place), c.opts.Limits.LoadTimeout, ErrLoadTimeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { f.lateErr = context.Cause(ctx); close(f.late) })()
+	ctx = withPlace(ctx, place)
 
 	var l loaded
 	start, returned := time.Now(), false

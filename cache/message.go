@@ -13,12 +13,13 @@ import (
 type messageKind byte
 
 const (
-	filled   messageKind = 'f' // key has a new value, of this id
-	failed   messageKind = 'x' // the load of key failed
-	released messageKind = 'u' // the load of key brought nothing that is for all
-	passed   messageKind = 'p' // the load of key brought what is not kept; payload is its envelope
-	purged   messageKind = 'd' // key was purged
-	voided   messageKind = 't' // tags were purged, or all
+	filled    messageKind = 'f' // key has a new value, of this id
+	failed    messageKind = 'x' // the load of key failed
+	released  messageKind = 'u' // the load of key brought nothing that is for all
+	passed    messageKind = 'p' // the load of key brought what is not kept; payload is its envelope
+	abandoned messageKind = 'a' // this process gave up on the load of key
+	purged    messageKind = 'd' // key was purged
+	voided    messageKind = 't' // tags were purged, or all
 )
 
 // message is what processes tell each other.
@@ -77,7 +78,7 @@ func decodeMessage(b []byte) (m message, ok bool) {
 	m.cache, m.from = string(r.bytes()), string(r.bytes())
 	m.sent = time.Unix(0, int64(r.uvarint()))
 	switch m.kind {
-	case filled, failed, released, passed, purged:
+	case filled, failed, released, passed, abandoned, purged:
 		m.key.kind = kind(r.byte())
 		m.key.host, m.key.name = string(r.bytes()), string(r.bytes())
 		m.id = r.uint64()

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -44,7 +45,7 @@ func (p *places) take(ctx context.Context) (*place, error) {
 	}
 	select {
 	case p.taken <- struct{}{}:
-		return &place{p}, nil
+		return &place{of: p}, nil
 	default:
 	}
 	if p.waiting.Add(1) > p.queue {
@@ -55,23 +56,50 @@ func (p *places) take(ctx context.Context) (*place, error) {
 	defer p.waiting.Add(-1)
 	select {
 	case p.taken <- struct{}{}:
-		return &place{p}, nil
+		return &place{of: p}, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
 // place is one of a load. A nil one is of a load that needs none.
-type place struct{ of *places }
+type place struct {
+	of   *places
+	mu   sync.Mutex
+	away int  // how many of the load's goroutines have yielded it
+	over bool // the load has ended
+}
 
+// leave gives the place up for good.
 func (p *place) leave() {
-	if p != nil {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	if p.away == 0 {
 		<-p.of.taken
 	}
 }
 
-// back takes the place again, however many wait: they have not begun.
-func (p *place) back() { p.of.taken <- struct{}{} }
+// yield gives the place up until as many have come back as have yielded.
+func (p *place) yield() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away++; p.away == 1 && !p.over {
+		<-p.of.taken
+	}
+}
+
+// back takes the place again, however many are queueing: they have not begun.
+func (p *place) back() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away--; p.away == 0 && !p.over {
+		p.of.taken <- struct{}{}
+	}
+}
 
 type placeKey struct{}
 
@@ -97,13 +125,13 @@ func Yield(ctx context.Context, wait func() error) error {
 	return wait()
 }
 
-// yield gives up the place of ctx's load until what it returns is called. A load's goroutines may yield at the same
-// time.
+// yield gives up the place of ctx's load until what it returns is called. Of several goroutines of a load the last to
+// come back takes it again.
 func yield(ctx context.Context) (back func()) {
 	p, _ := ctx.Value(placeKey{}).(*place)
 	if p == nil {
 		return func() {}
 	}
-	p.leave()
+	p.yield()
 	return p.back
 }

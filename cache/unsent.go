@@ -71,7 +71,7 @@ func (u *unsent) putBack(list []sending) {
 func (c *Cache) send(ctx context.Context, s sending) error {
 	err := errLeftOut
 	if c.far.usable() {
-		err = c.far.try(ctx, "purge", func(ctx context.Context) error { return c.tell(ctx, s) })
+		err = c.far.try(context.WithoutCancel(ctx), "purge", func(ctx context.Context) error { return c.tell(ctx, s) })
 	}
 	if err == nil {
 		return nil

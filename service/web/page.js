@@ -15,6 +15,7 @@ const look = ({ z, x, y }) => { location.hash = `${z}/${x}/${y}`; };
 function outcome(response) {
   const status = response.headers.get("Cache-Status") ?? "";
   const detail = /detail="?([^";,]+)/.exec(status)?.[1] ?? "";
+  if (["stale", "stale_error", "rejected"].includes(detail)) return { outcome: detail, tier: "" };
   if (!response.ok) return { outcome: "bypass", tier: "" };
   if (/;\s*hit/.test(status)) return { outcome: "hit", tier: detail };
   if (/;\s*collapsed/.test(status)) return { outcome: "coalesced", tier: "" };

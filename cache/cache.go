@@ -1,9 +1,18 @@
 // Package cache answers slow calls from memory: a near tier in this process before a far tier that all
-// replicas share, one load per key however many ask, and one outcome for every answer.
+// replicas share, one load per key in all of them however many ask, and one outcome for every answer.
 //
 //	slow, err := cache.New(nil, cache.Options{Name: "slow", TTL: time.Minute})
 //	mux.Handle("GET /slow", slow.Handler(next))                  // a route
 //	v, err := cache.Fetch(ctx, slow, "key", load)                 // a value
+//
+// With Redis, a value that one replica has loaded is there for all, and what one purges or replaces is gone from the
+// memory of all within milliseconds:
+//
+//	c, err := cache.New(cache.Redis(client, "shop:"), cache.Options{Name: "prices", TTL: time.Minute})
+//	err = c.PurgeTags(ctx, cache.Hard, "product:7")               // what loads called AddTags with
+//
+// A far tier that fails costs a miss its Limits.StoreTimeout at most, then nothing, and an answer never.
+// Options.Stale has old values served while new ones are loaded, and in the place of those that fail.
 //
 // The package speaks to the OpenTelemetry API and to the prometheus.Registerer that it is given; it uses
 // no global.

@@ -249,4 +249,3 @@ func TestFleetSharesAnError(t *testing.T) {
 		})
 	}
 }
-

@@ -7,7 +7,8 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// inStepFor is how often the account is compared with the store's, whatever messages said.
+// inStepFor is how often the account is compared with the store's, whatever messages said. With a shorter
+// Tuning.NearTTL it is more often: a value that the far tier is asked for again is judged by it.
 const inStepFor = 10 * time.Second
 
 // keepNear puts e into the near tier, unless its key was purged or replaced since the flight began to look for
@@ -150,7 +151,8 @@ func (c *Cache) lookAfter() {
 		case <-c.hurried:
 		}
 		now := time.Now()
-		if now.Sub(last) < inStepFor && !c.suspect.Load() && c.far.usable() && (c.far.invalid == nil || c.account.inStep()) {
+		recent := now.Sub(last) < min(inStepFor, c.opts.Tuning.NearTTL)
+		if recent && !c.suspect.Load() && c.far.usable() && (c.far.invalid == nil || c.account.inStep()) {
 			continue
 		}
 		if c.catchUp() == nil {

@@ -27,13 +27,13 @@ var errUnshared = errors.New("cache: not to be shared")
 func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, res Result, err error) {
 	span := trace.SpanFromContext(ctx)
 	for tries := 0; ; tries++ {
-		f, leader := c.flights.join(ctx, k)
+		f, leader := c.flights.join(ctx, k, nil)
 		if leader {
 			c.loads.Go(func() { c.fly(f, k, src) })
 		}
 		var link trace.SpanContext
 		l, res, link, err = c.await(ctx, f, leader)
-		if err == nil && !leader && tries < 3 && res.Outcome == Coalesced && l.entry != nil && c.account.verdict(l.mark, l.tags) == void {
+		if err == nil && !leader && tries < 3 && l.entry != nil && !c.stands(l.entry) {
 			continue // purged since it was loaded, and this caller may have come after that
 		}
 		if errors.Is(err, errUnshared) {
@@ -62,29 +62,49 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 			return false
 		}
 	}
-	select {
-	case <-f.done:
-	case <-f.soft:
-		if e := f.standIn.Load(); !landed() {
-			return loaded{entry: e}, c.resultOf(e, StaleError, Near, time.Now()), link, nil
+	standIn := func() (loaded, Result, bool) {
+		now := time.Now()
+		if e := f.standIn.Load(); e != nil && e.at(now) != gone && c.stands(e) {
+			return loaded{entry: e}, c.resultOf(e, StaleError, Near, now), true
 		}
-	case <-ctx.Done():
-		return loaded{}, res, link, context.Cause(ctx)
-	case <-f.late:
-		// done closes before the load's context ends: were both ready, the call's own result would be lost.
-		if !landed() {
-			if e := f.standIn.Load(); e != nil && e.at(time.Now()) != gone {
-				return loaded{entry: e}, c.resultOf(e, StaleError, Near, time.Now()), link, nil
+		return loaded{}, res, false
+	}
+	if f.known != nil && !landed() {
+		if l, res, ok := standIn(); ok && l.at(time.Now()) == stale {
+			res.Outcome = Stale // a refresh is behind what may be served
+			if c.near == nil {
+				res.Tier = Far
 			}
-			return loaded{}, res, link, f.lateErr
+			return l, res, link, nil
+		}
+	}
+	for soft := f.soft; !landed(); {
+		select {
+		case <-f.done:
+		case <-soft:
+			if l, res, ok := standIn(); ok && !landed() {
+				return l, res, link, nil
+			}
+			soft = nil // nothing stands in any more
+		case <-ctx.Done():
+			return loaded{}, res, link, context.Cause(ctx)
+		case <-f.late:
+			// done closes before the load's context ends: were both ready, the call's own result would be lost.
+			if !landed() {
+				if l, res, ok := standIn(); ok {
+					return l, res, link, nil
+				}
+				return loaded{}, res, link, f.lateErr
+			}
 		}
 	}
 
 	l, now := f.loaded, time.Now()
-	if e := f.standIn.Load(); e != nil && (f.err != nil || l.failing) && e.at(now) != gone {
-		res = c.resultOf(e, StaleError, Near, now)
-		res.Status = l.status
-		return loaded{entry: e}, res, link, nil
+	if f.err != nil || l.failing {
+		if l, res, ok := standIn(); ok {
+			res.Status = f.loaded.status
+			return l, res, link, nil
+		}
 	}
 	var rejected *RejectedError
 	switch {
@@ -146,12 +166,11 @@ func (c *Cache) refresh(ctx context.Context, k entryKey, src source, e *entry) {
 	if e.rests(time.Now()) {
 		return
 	}
-	f, leader := c.flights.join(ctx, k)
+	f, leader := c.flights.join(ctx, k, e)
 	if !leader {
 		e.refreshed.Store(notRefreshed)
 		return
 	}
-	f.known = e
 	cause := trace.LinkFromContext(ctx)
 	c.loads.Go(func() {
 		var span trace.Span

@@ -183,6 +183,12 @@ func (c *Cache) catchUp() error {
 	return err
 }
 
+// stands tells whether purges have left something of e.
+func (c *Cache) stands(e *entry) bool {
+	v := c.account.verdict(e.mark, e.tags)
+	return v == valid || v == softly
+}
+
 // judge drops from the near tier what purges have made of it.
 func (c *Cache) judge() {
 	c.near.judge(func(e *entry) verdict { return c.account.verdict(e.mark, e.tags) }, time.Now())

@@ -54,8 +54,9 @@ type loaded struct {
 	failing  bool   // a response that is no better than an error
 }
 
-// join returns the call under k, and true to its leader, who must run it.
-func (f *flights) join(ctx context.Context, k entryKey) (*call, bool) {
+// join returns the call under k, and true to its leader, who must run it. known is what the call is to replace,
+// if that is what it is for.
+func (f *flights) join(ctx context.Context, k entryKey, known *entry) (*call, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c, ok := f.calls[k]; ok {
@@ -65,8 +66,9 @@ func (f *flights) join(ctx context.Context, k entryKey) (*call, bool) {
 	ctx, cancel := context.WithCancel(withoutPlace(withoutRecorder(context.WithoutCancel(ctx))))
 	c := &call{
 		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
-		ctx: ctx, cancel: cancel, outcome: Miss, tier: None,
+		ctx: ctx, cancel: cancel, known: known, outcome: Miss, tier: None,
 	}
+	c.standsIn(known)
 	if f.calls == nil {
 		f.calls = make(map[entryKey]*call)
 	}
@@ -96,6 +98,18 @@ func (f *flights) loads(c *call) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.waiting = false
+}
+
+// lands says that c, which was waiting, has what it waited for, unless the key was purged or replaced meanwhile:
+// then it returns false, for others may have joined since.
+func (f *flights) lands(c *call) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.touched {
+		return false
+	}
+	c.waiting = false
+	return true
 }
 
 // tell wakes the flight of m's key if it waits.

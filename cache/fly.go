@@ -20,7 +20,9 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		return
 	}
 	held := c.near.held(k, time.Now())
-	f.standsIn(held)
+	if held != nil || f.known == nil {
+		f.standsIn(held)
+	}
 	far := c.far != nil
 	var seen []byte
 	if far {

@@ -35,7 +35,7 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 		switch {
 		case e != nil:
 			c.keepNear(f, k, e)
-			if f.takes(e, Far) {
+			if c.flights.lands(f) && f.takes(e, Far) {
 				return true
 			}
 			seen = e.head(k.kind)
@@ -55,7 +55,10 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 			f.span, f.remote = spanFrom(got.Note), true
 			switch c.attend(f, k, src, got.Left, deadline) {
 			case settled:
-				return true
+				if c.flights.lands(f) || f.ctx.Err() != nil {
+					return true
+				}
+				f.loaded, f.err = loaded{}, nil // it may be older than what touched the key
 			case unshared:
 				return c.alone(f)
 			}

@@ -89,6 +89,9 @@ func (c *Cache) drop(k entryKey, soft bool) {
 	if f := c.flights.calls[k]; f != nil {
 		c.flights.touch(k, f, true)
 		f.hear(message{}) // another process' load that it waits for has lost its lease
+		if !soft {
+			f.standsIn(nil)
+		}
 	}
 	if soft {
 		c.near.soften(k, time.Now())
@@ -97,8 +100,8 @@ func (c *Cache) drop(k entryKey, soft bool) {
 	}
 }
 
-// voided takes in a purge of tags or of all.
-func (c *Cache) voided(p Purge, m Mark) {
+// voided takes in a purge of tags or of all. It returns false where the account is not up to it.
+func (c *Cache) voided(p Purge, m Mark) bool {
 	c.flights.mu.Lock()
 	inStep := c.account.note(p, m)
 	c.detach(p)
@@ -107,15 +110,19 @@ func (c *Cache) voided(p Purge, m Mark) {
 	if !inStep {
 		c.hurry()
 	}
+	return inStep
 }
 
-// voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept.
+// voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept, nor joined.
 func (c *Cache) voidHere(p Purge) {
 	c.flights.mu.Lock()
 	for _, f := range c.flights.calls {
 		f.touched = true
+		if !p.Soft {
+			f.standsIn(nil)
+		}
 	}
-	c.detach(p)
+	c.detach(Purge{})
 	c.flights.mu.Unlock()
 	c.near.judge(func(e *entry) verdict {
 		switch {

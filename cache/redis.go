@@ -17,7 +17,7 @@ type RedisStore struct {
 	hub    redisHub
 }
 
-// Redis returns a store whose keys begin with prefix. The client stays the caller's to configure and to
+// Redis returns a store whose keys begin with prefix, which holds no "{}". The client stays the caller's to configure and to
 // close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline. A value's key is
 // prefix{key}: the braces keep what belongs to it in its slot of a cluster.
 func Redis(client redis.UniversalClient, prefix string) *RedisStore {

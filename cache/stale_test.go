@@ -24,7 +24,7 @@ func TestStaleWhileRevalidate(t *testing.T) {
 		tier      cache.Tier
 	}{
 		{"near tier", nil, 0, false, cache.Near},
-		{"both tiers", new(storetest.Memory), 0, false, cache.Near},
+		{"both tiers", new(storetest.Memory), 0, false, cache.Far}, // NearTTL is over
 		{"far tier", new(storetest.Memory), -1, false, cache.Far},
 		{"far tier, of another replica", new(storetest.Memory), 0, true, cache.Far},
 		{"a plain store", plain{new(storetest.Memory)}, -1, false, cache.Far},
@@ -111,7 +111,7 @@ func TestRefreshOutlivesTheRequest(t *testing.T) {
 			if v, err := cache.Fetch(ctx, c, "key", load); v != want || err != nil {
 				t.Errorf("%d, %v", v, err)
 			}
-			time.Sleep(time.Minute)
+			time.Sleep(70 * time.Second)
 		}
 		if v, err := cache.Fetch(ctx, c, "key", load); v != 2 || err != nil {
 			t.Fatalf("%d, %v", v, err)
@@ -145,6 +145,7 @@ func TestRefreshHasADeadline(t *testing.T) {
 				t.Errorf("%d, %v", v, err)
 			}
 			time.Sleep(70 * time.Second)
+			synctest.Wait()
 		}
 		if len(ended) != 2 || ended[1] != 10*time.Second {
 			t.Errorf("loads took %v, want one that was given 10s", ended)
@@ -174,7 +175,7 @@ func TestSoftTimeout(t *testing.T) {
 						t.Errorf("after %s, want a second at most", took)
 					}
 				}
-				time.Sleep(4 * time.Second)
+				time.Sleep(5 * time.Second)
 				if v, r, err := ask(t, c, "key", from.load); v != "2" || err != nil || r.Outcome != cache.Hit {
 					t.Errorf("%q, %+v, %v; want what the load brought after all", v, r, err)
 				}

@@ -125,10 +125,10 @@ func (l lifetime) end() time.Time {
 // age is zero where another process' clock is ahead of this one's.
 func (l lifetime) age(now time.Time) time.Duration { return max(now.Sub(l.created), 0) }
 
-// softened is the lifetime of what has been purged softly: no longer fresh.
+// softened is the lifetime of what has been purged softly: its TTL ends now, and what follows it follows now.
 func (l lifetime) softened(now time.Time) lifetime {
-	if now.Before(l.expires) {
-		l.expires = now
+	if early := l.expires.Sub(now); early > 0 {
+		l.expires, l.stale, l.last = now, l.stale.Add(-early), l.last.Add(-early)
 	}
 	return l
 }

@@ -115,11 +115,14 @@ func (e *entry) head(k kind) []byte {
 	return binary.BigEndian.AppendUint64([]byte{envelopeVersion, byte(k)}, e.id)
 }
 
-// soften is an envelope that is stale from now on at the latest, and otherwise b.
+// soften is b with the lifetime softened.
 func soften(b []byte, now time.Time) []byte {
 	b = slices.Clone(b)
 	if expires := int64(binary.BigEndian.Uint64(b[22:])); now.UnixNano() < expires {
-		binary.BigEndian.PutUint64(b[22:], uint64(now.UnixNano()))
+		early := expires - now.UnixNano()
+		for _, i := range []int{22, 30, 38} {
+			binary.BigEndian.PutUint64(b[i:], binary.BigEndian.Uint64(b[i:])-uint64(early))
+		}
 	}
 	binary.BigEndian.PutUint32(b[10:], envelopeSum(b))
 	return b

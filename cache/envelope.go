@@ -24,7 +24,7 @@ import (
 //	62  1  flags: 1 is an error
 //	63  8  number of the last purge before its load
 //	71  …  era of that number; number of tags; tags; as marshal writes strings and numbers
-//	…   …  payload
+//	…   …  payload; of an error, 1 if it is ErrLoadTimeout or else 0, and its text
 const (
 	envelopeVersion = 2
 	envelopeHead    = 10 // bytes that tell one entry from another

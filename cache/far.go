@@ -193,7 +193,9 @@ func (f *farTier) read(ctx context.Context, k entryKey, src source, b []byte) (*
 	}
 	e.hash = f.hash(k)
 	if e.error {
-		e.value = failure{&RemoteError{Text: string(payload)}}
+		r := reader{b: payload}
+		timeout := r.byte() == 1
+		e.value = failure{&RemoteError{Text: string(r.b), timeout: timeout}}
 		return e, nil
 	}
 	if e.value, err = guarded(src.decode, payload); err != nil {

@@ -130,7 +130,7 @@ func (c *Cache) loadsElsewhere(err error) bool {
 func (c *Cache) failure(f *call, src source, text string, now time.Time) loaded {
 	if ttl := c.opts.Tuning.ErrorTTL; ttl > 0 && src.keepsErrors && f.standIn.Load() == nil {
 		end := now.Add(ttl)
-		return loaded{stored: true, payload: []byte(text), entry: &entry{
+		return loaded{stored: true, payload: append(appendBool(nil, errors.Is(f.err, ErrLoadTimeout)), text...), entry: &entry{
 			value: failure{f.err}, size: len(text), error: true, lifetime: lifetime{created: now, expires: end, stale: end, last: end},
 		}}
 	}

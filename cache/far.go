@@ -36,7 +36,6 @@ type farTier struct {
 	unsent  unsent
 	account *account
 	hash    func(entryKey) uint64
-	era     string // of an account, where the store has none yet
 
 	metrics *storeMetrics
 	label   string
@@ -44,7 +43,7 @@ type farTier struct {
 
 func newFarTier(store Store, o Options, a *account) (*farTier, error) {
 	f := &farTier{
-		store: store, name: o.Name, timeout: o.Limits.StoreTimeout, logger: o.Logger, label: "far", account: a, era: newToken(),
+		store: store, name: o.Name, timeout: o.Limits.StoreTimeout, logger: o.Logger, label: "far", account: a,
 	}
 	f.leaser, _ = store.(Leaser)
 	f.invalid, _ = store.(Invalidator)
@@ -239,7 +238,7 @@ func (f *farTier) sync(ctx context.Context, always bool) error {
 
 func (f *farTier) pull(ctx context.Context) error {
 	since := f.account.connections()
-	now, err := f.invalid.Purges(ctx, f.name, f.era)
+	now, err := f.invalid.Purges(ctx, f.name, newToken())
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (c *Cache) send(ctx context.Context, s sending) error {
 func (c *Cache) tell(ctx context.Context, s sending) error {
 	inv := c.far.invalid
 	if s.all {
-		mark, err := inv.Void(ctx, c.opts.Name, c.far.era, s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
+		mark, err := inv.Void(ctx, c.opts.Name, newToken(), s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
 		if err == nil && !c.voided(s.Purge, mark) {
 			c.voidHere(s.Purge)
 		}

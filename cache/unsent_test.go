@@ -66,6 +66,7 @@ func TestFarTierIsLeftOutWhilePurgesAreUnsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far := &shaky{Memory: new(storetest.Memory)}
 		c := newCache(t, far, cache.Options{TTL: time.Hour, Near: -1})
+		synctest.Wait()
 		from := new(origins)
 		fetch(t, c, "key", from.load)
 		far.is(refuses)

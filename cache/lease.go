@@ -35,7 +35,10 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 		switch {
 		case e != nil:
 			c.keepNear(f, k, e)
-			if c.flights.lands(f) && f.takes(e, Far) {
+			if !c.flights.lands(f, e) {
+				break // it may be older than what touched the key
+			}
+			if f.takes(e, Far) {
 				return true
 			}
 			seen = e.head(k.kind)
@@ -55,10 +58,10 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 			f.span, f.remote = spanFrom(got.Note), true
 			switch c.attend(f, k, src, got.Left, deadline) {
 			case settled:
-				if c.flights.lands(f) || f.ctx.Err() != nil {
+				if c.flights.lands(f, nil) || f.ctx.Err() != nil {
 					return true
 				}
-				f.loaded, f.err = loaded{}, nil // it may be older than what touched the key
+				f.loaded, f.err = loaded{}, nil // likewise
 			case unshared:
 				return c.alone(f)
 			}

@@ -16,7 +16,7 @@ const inStepFor = 10 * time.Second
 func (c *Cache) keepNear(f *call, k entryKey, e *entry) bool {
 	c.flights.mu.Lock() // what is heard either finds the entry, or the flight finds what was heard
 	defer c.flights.mu.Unlock()
-	if c.near == nil || f.touched {
+	if c.near == nil || f.outdates(e) {
 		return false
 	}
 	switch v := c.account.verdict(e.mark, e.tags); {
@@ -90,8 +90,7 @@ func (c *Cache) hears(b []byte) {
 	switch {
 	case m.kind == voided:
 		c.voided(Purge{m.soft, m.tags}, m.mark)
-	case m.from == c.id:
-		return
+	case m.from == c.id: // done already; but flights of one key may wait for each other, parted by a purge
 	case m.kind == purged:
 		c.drop(m.key, m.soft)
 	case m.kind == filled:
@@ -108,7 +107,7 @@ func (c *Cache) replaced(m message) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
 	if f := c.flights.calls[m.key]; f != nil {
-		c.flights.touch(m.key, f, false)
+		c.flights.touch(m.key, f, m.id)
 	}
 	if e := c.near.held(m.key, time.Now()); e != nil && e.id != m.id {
 		c.near.forget(m.key)

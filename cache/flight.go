@@ -30,8 +30,9 @@ type call struct {
 	token string // of the lease that it holds; empty: none
 
 	// Under flights.mu.
-	touched bool // the key has been purged or replaced since the flight began to read or load it
-	waiting bool // for another process
+	touched bool   // the key has been purged or replaced since the flight began to read or load it
+	newest  uint64 // the id of what replaced it last; 0: it was purged since
+	waiting bool   // for another process
 
 	standIn atomic.Pointer[entry] // what may be served if the load fails
 	lateErr error
@@ -90,7 +91,7 @@ func (f *flights) leave(k entryKey, c *call) {
 func (f *flights) begin(c *call, waiting bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.touched, c.waiting = false, waiting
+	c.touched, c.newest, c.waiting = false, 0, waiting
 }
 
 // loads says that c, which was waiting, loads. What touches the key from begin on concerns it.
@@ -101,11 +102,11 @@ func (f *flights) loads(c *call) {
 }
 
 // lands says that c, which was waiting, has what it waited for, unless the key was purged or replaced meanwhile:
-// then it returns false, for others may have joined since.
-func (f *flights) lands(c *call) bool {
+// then it returns false, for others may have joined since. e is what it has, if that was kept.
+func (f *flights) lands(c *call, e *entry) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c.touched {
+	if c.outdates(e) {
 		return false
 	}
 	c.waiting = false
@@ -140,11 +141,14 @@ func (c *call) hear(m message) {
 	}
 }
 
-// touch says that what c may have seen of its key is out of date. After a purge, callers to come get a flight
-// of their own, unless this one has not begun.
-func (f *flights) touch(k entryKey, c *call, purged bool) {
-	c.touched = true
-	if purged && !c.waiting {
+// outdates tells whether what touched the key was not e itself.
+func (c *call) outdates(e *entry) bool { return c.touched && (e == nil || e.id != c.newest) }
+
+// touch says that what c may have seen of its key is out of date, but for what replaced it: the value of the id newest,
+// or, after a purge, 0. Then callers to come get a flight of their own, unless this one has not begun.
+func (f *flights) touch(k entryKey, c *call, newest uint64) {
+	c.touched, c.newest = true, newest
+	if newest == 0 && !c.waiting {
 		delete(f.calls, k)
 	}
 }

@@ -87,7 +87,7 @@ func (c *Cache) drop(k entryKey, soft bool) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
 	if f := c.flights.calls[k]; f != nil {
-		c.flights.touch(k, f, true)
+		c.flights.touch(k, f, 0)
 		f.hear(message{}) // another process' load that it waits for has lost its lease
 		if !soft {
 			f.standsIn(nil)
@@ -117,7 +117,7 @@ func (c *Cache) voided(p Purge, m Mark) bool {
 func (c *Cache) voidHere(p Purge) {
 	c.flights.mu.Lock()
 	for _, f := range c.flights.calls {
-		f.touched = true
+		f.touched, f.newest = true, 0
 		if !p.Soft {
 			f.standsIn(nil)
 		}

@@ -106,7 +106,7 @@ func (c *Cache) hears(b []byte) {
 func (c *Cache) replaced(m message) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
-	if f := c.flights.calls[m.key]; f != nil {
+	for f := range c.flights.of(m.key) {
 		c.flights.touch(m.key, f, m.id)
 	}
 	if e := c.near.held(m.key, time.Now()); e != nil && e.id != m.id {

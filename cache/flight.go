@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -12,6 +13,7 @@ import (
 type flights struct {
 	mu    sync.Mutex
 	calls map[entryKey]*call
+	apart map[*call]entryKey // those that callers to come do not join: see part
 }
 
 // call is one of them. Its results may be read once done is closed.
@@ -82,6 +84,7 @@ func (f *flights) leave(k entryKey, c *call) {
 	if f.calls[k] == c {
 		delete(f.calls, k)
 	}
+	delete(f.apart, c)
 	f.mu.Unlock()
 	close(c.done)
 	c.cancel()
@@ -113,11 +116,52 @@ func (f *flights) lands(c *call, e *entry) bool {
 	return true
 }
 
-// tell wakes the flight of m's key if it waits.
+// of are the flights of k. It is to be called under mu, as are all and part.
+func (f *flights) of(k entryKey) iter.Seq[*call] {
+	return func(yield func(*call) bool) {
+		if c, ok := f.calls[k]; ok && !yield(c) {
+			return
+		}
+		for c, at := range f.apart {
+			if at == k && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+func (f *flights) all() iter.Seq[*call] {
+	return func(yield func(*call) bool) {
+		for _, c := range f.calls {
+			if !yield(c) {
+				return
+			}
+		}
+		for c := range f.apart {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// part has callers to come get a flight of their own. What is heard of k concerns c all the same.
+func (f *flights) part(k entryKey, c *call) {
+	if f.calls[k] != c {
+		return
+	}
+	delete(f.calls, k)
+	if f.apart == nil {
+		f.apart = make(map[*call]entryKey)
+	}
+	f.apart[c] = k
+}
+
+// tell wakes the flights of m's key that wait.
 func (f *flights) tell(m message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c := f.calls[m.key]; c != nil {
+	for c := range f.of(m.key) {
 		c.hear(m)
 	}
 }
@@ -126,7 +170,7 @@ func (f *flights) tell(m message) {
 func (f *flights) tellAll(m message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, c := range f.calls {
+	for c := range f.all() {
 		c.hear(m)
 	}
 }
@@ -149,6 +193,6 @@ func (c *call) outdates(e *entry) bool { return c.touched && (e == nil || e.id !
 func (f *flights) touch(k entryKey, c *call, newest uint64) {
 	c.touched, c.newest = true, newest
 	if newest == 0 && !c.waiting {
-		delete(f.calls, k)
+		f.part(k, c)
 	}
 }

@@ -86,7 +86,7 @@ func (c *Cache) void(ctx context.Context, scope string, p Purge) error {
 func (c *Cache) drop(k entryKey, soft bool) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
-	if f := c.flights.calls[k]; f != nil {
+	for f := range c.flights.of(k) {
 		c.flights.touch(k, f, 0)
 		f.hear(message{}) // another process' load that it waits for has lost its lease
 		if !soft {
@@ -116,7 +116,7 @@ func (c *Cache) voided(p Purge, m Mark) bool {
 // voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept, nor joined.
 func (c *Cache) voidHere(p Purge) {
 	c.flights.mu.Lock()
-	for _, f := range c.flights.calls {
+	for f := range c.flights.all() {
 		f.touched, f.newest = true, 0
 		if !p.Soft {
 			f.standsIn(nil)
@@ -143,7 +143,7 @@ func (c *Cache) detach(p Purge) {
 	}
 	for k, f := range c.flights.calls {
 		if !f.waiting {
-			delete(c.flights.calls, k)
+			c.flights.part(k, f)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 			l.cost = took
 		}
 		c.places.took(took)
-		c.metrics.loaded(took, err, f.span)
+		c.metrics.loaded(took, err != nil || l.failing, f.span)
 		// A runtime.Goexit goes on after this function: settle and leave must find the error.
 		f.loaded, f.err = l, err
 	}()

@@ -179,9 +179,9 @@ func (m *metrics) answered(res Result, e *entry) {
 	}
 }
 
-func (m *metrics) loaded(d time.Duration, err error, sc trace.SpanContext) {
+func (m *metrics) loaded(d time.Duration, failed bool, sc trace.SpanContext) {
 	o := m.loadOK
-	if err != nil {
+	if failed {
 		o = m.loadError
 	}
 	observe(o, d, sc)

@@ -28,8 +28,8 @@ type Store interface {
 // no value outlives a purge that its load did not see. A lease that the store has lost is lost too.
 type Leaser interface {
 	Store
-	// Acquire gives the caller the lease on key for ttl, under a token of its own, and keeps note for those
-	// who ask meanwhile. It gives none where another holds it, nor where key has a value: one that is not
+	// Acquire gives the caller the lease on key for ttl, under a token of its own, of 22 characters, and keeps note for
+	// those who ask meanwhile. It gives none where another holds it, nor where key has a value: one that is not
 	// empty and does not begin with seen, which is how the value begins that the caller knows and wants to replace.
 	Acquire(ctx context.Context, key string, seen []byte, token string, note []byte, ttl time.Duration) (Acquired, error)
 	// Renew has the lease last for ttl from now. It returns false if token does not hold it.

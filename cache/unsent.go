@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,22 +96,41 @@ func (c *Cache) tell(ctx context.Context, s sending) error {
 	}
 	key, text := s.key.far(c.opts.Name), c.written(message{kind: purged, key: s.key, soft: s.Soft})
 	if s.Soft {
-		b, err := c.far.store.Get(ctx, key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if done, err := c.amend(ctx, key, text); done || err != nil {
 			return err
-		}
-		if e, _, err := unseal(b); err == nil && time.Until(e.softened(time.Now()).end()) > 0 {
-			now := soften(b, time.Now())
-			if inv != nil {
-				return inv.Amend(ctx, key, b[:envelopeHeader], now[:envelopeHeader], text)
-			}
-			return c.far.store.Set(ctx, key, now, time.Until(e.end())) // what was set since is lost
 		}
 	}
 	if inv != nil {
 		return inv.Invalidate(ctx, key, text)
 	}
 	return c.far.store.Delete(ctx, key)
+}
+
+// amend has what the far tier has under key be stale. It returns false if that is of no use then.
+func (c *Cache) amend(ctx context.Context, key string, text []byte) (done bool, err error) {
+	var amended []byte
+	for {
+		b, err := c.far.store.Get(ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		e, _, err := unseal(b)
+		switch {
+		case err != nil || time.Until(e.softened(time.Now()).end()) <= 0:
+			return false, nil
+		case amended != nil && bytes.HasPrefix(b, amended):
+			return true, nil
+		}
+		now := soften(b, time.Now())
+		if c.far.invalid == nil {
+			return true, c.far.store.Set(ctx, key, now, time.Until(e.end())) // what was set since is lost
+		}
+		if err := c.far.invalid.Amend(ctx, key, b[:envelopeHeader], now[:envelopeHeader], text); err != nil || amended != nil {
+			return true, err
+		}
+		// Until then a load from before the purge had its lease, and may have put another value there.
+		amended = now[:envelopeHeader]
+	}
 }
 
 // resend tells the far tier of what it could not be told of.

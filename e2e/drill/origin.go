@@ -42,7 +42,7 @@ func originDown(ctx context.Context, a *act) (err error) {
 			})
 		},
 		func() error {
-			return a.logged(ctx, "service", "so does a line", `"msg":"request"`, `"outcome":"stale_error"`, `"status":200`)
+			return a.logged(ctx, "service", "so does a line", `"msg":"request"`, `"cache":"slow"`, `"outcome":"stale_error"`, `"status":200`)
 		},
 		func() error {
 			return a.panel(ctx, "Cache / Loads by result, errors", `sum(rate(cache_load_duration_seconds_count{cache="slow",result="error"}[30s]))`, above(0))

@@ -65,24 +65,22 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 	standIn := func() (loaded, Result, bool) {
 		now := time.Now()
 		if e := f.standIn.Load(); e != nil && e.at(now) != gone && c.stands(e) {
-			return loaded{entry: e}, c.resultOf(e, StaleError, Near, now), true
+			tier := Near
+			if c.near == nil {
+				tier = Far
+			}
+			return loaded{entry: e}, c.resultOf(e, StaleError, tier, now), true
 		}
 		return loaded{}, res, false
-	}
-	if f.known != nil && !landed() {
-		if l, res, ok := standIn(); ok && l.at(time.Now()) == stale {
-			res.Outcome = Stale // a refresh is behind what may be served
-			if c.near == nil {
-				res.Tier = Far
-			}
-			return l, res, link, nil
-		}
 	}
 	for soft := f.soft; !landed(); {
 		select {
 		case <-f.done:
 		case <-soft:
 			if l, res, ok := standIn(); ok && !landed() {
+				if l.at(time.Now()) == stale {
+					res.Outcome = Stale
+				}
 				return l, res, link, nil
 			}
 			soft = nil // nothing stands in any more

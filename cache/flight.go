@@ -71,7 +71,6 @@ func (f *flights) join(ctx context.Context, k entryKey, known *entry) (*call, bo
 		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
 		ctx: ctx, cancel: cancel, known: known, outcome: Miss, tier: None,
 	}
-	c.standsIn(known)
 	if f.calls == nil {
 		f.calls = make(map[entryKey]*call)
 	}

@@ -20,9 +20,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		return
 	}
 	held := c.near.held(k, time.Now())
-	if held != nil || f.known == nil {
-		f.standsIn(held)
-	}
+	f.standsIn(held)
 	far := c.far != nil
 	var seen []byte
 	if far {
@@ -50,7 +48,11 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 			f.standsIn(e)
 		}
 	}
-	if f.standIn.Load() != nil && c.opts.Stale.SoftTimeout > 0 {
+	switch e := f.standIn.Load(); {
+	case e == nil:
+	case f.known != nil && e.at(time.Now()) == stale:
+		close(f.soft) // whoever finds a refresh under way is served what it is to replace
+	case c.opts.Stale.SoftTimeout > 0:
 		soft := time.AfterFunc(c.opts.Stale.SoftTimeout, func() { close(f.soft) })
 		defer soft.Stop()
 	}

@@ -273,7 +273,9 @@ func (m *model) judge() (wrong []string) {
 	return wrong
 }
 
-func (p modelPurge) concerns(key int) bool { return p.scope == "all" || p.scope == "both" || p.key == key }
+func (p modelPurge) concerns(key int) bool {
+	return p.scope == "all" || p.scope == "both" || p.key == key
+}
 
 // knows tells whether f's replica had heard of p when f began, as far as that is promised.
 func (m *model) knows(p modelPurge, f modelFetch) bool {

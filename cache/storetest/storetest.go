@@ -14,8 +14,9 @@ import (
 	"vitrine/cache"
 )
 
-// Run runs the suite on stores that open makes, an empty one each time. wait lets time pass: a store on
-// another machine needs time.Sleep, one with a clock of its own may do better.
+// Run runs the suite on stores that open makes, an empty one each time, and holds those that are a cache.Leaser or
+// a cache.Invalidator to that as well. wait lets time pass: a store on another machine needs time.Sleep, one with
+// a clock of its own may do better.
 func Run(t *testing.T, open func(*testing.T) cache.Store, wait func(time.Duration)) {
 	for _, test := range []struct {
 		desc string
@@ -106,6 +107,28 @@ func Run(t *testing.T, open func(*testing.T) cache.Store, wait func(time.Duratio
 	} {
 		t.Run(test.desc, func(t *testing.T) { test.run(t, open(t)) })
 	}
+	t.Run("leaser", func(t *testing.T) {
+		for _, test := range leaserTests(wait) {
+			t.Run(test.desc, func(t *testing.T) {
+				s, ok := open(t).(cache.Leaser)
+				if !ok {
+					t.Skip("it is none")
+				}
+				test.run(t, s)
+			})
+		}
+	})
+	t.Run("invalidator", func(t *testing.T) {
+		for _, test := range invalidatorTests {
+			t.Run(test.desc, func(t *testing.T) {
+				s, ok := open(t).(cache.Invalidator)
+				if !ok {
+					t.Skip("it is none")
+				}
+				test.run(t, s)
+			})
+		}
+	})
 }
 
 func set(t *testing.T, s cache.Store, key string, value []byte, ttl time.Duration) {

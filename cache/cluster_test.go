@@ -99,16 +99,13 @@ func TestRedisClusterStore(t *testing.T) {
 	for _, mode := range []cache.Mode{cache.Hard, cache.Soft} {
 		for _, scope := range scopes {
 			v.n.Add(1)
-			eventually(t, "the version before is gone", func() bool {
-				got, err := cache.Fetch(t.Context(), one.Cache, "key", v.load)
-				return got == v.n.Load() && err == nil
-			})
+			heard(t, &v, all...)
 			warm(t, &v, all...)
 			v.n.Add(1)
 			if err := purge(t.Context(), one.Cache, mode, scope); err != nil {
 				t.Fatalf("purge of %s: %v", scope, err)
 			}
-			lag := eventually(t, "a purge is heard of", func() bool { return !two.has() })
+			lag := heard(t, &v, all...)
 			stay(t, &v, all...)
 			t.Logf("purge of %s, soft %t: heard of after %s", scope, mode == cache.Soft, lag)
 			if err := purge(t.Context(), two.Cache, cache.Hard, "all"); err != nil {

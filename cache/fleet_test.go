@@ -17,6 +17,15 @@ import (
 // patient is for tests that count loads: a machine so busy that Redis takes long must not make it two.
 const patient = 10 * time.Second
 
+// patientClient is as patient as that.
+func patientClient(t testing.TB, addr string) redis.UniversalClient {
+	client := redis.NewClient(&redis.Options{
+		Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialTimeout: patient, ReadTimeout: patient, DialerRetries: 1,
+	})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
 // commands are what the server has processed, by name and in all: also what scripts call.
 func commands(t *testing.T, client redis.UniversalClient) (all int, each map[string]int) {
 	t.Helper()

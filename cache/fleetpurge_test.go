@@ -15,7 +15,7 @@ func TestFleetPurgeDuringALoad(t *testing.T) {
 	for _, by := range []string{"the replica that loads", "another replica", "another replica, and nobody hears of it"} {
 		for _, scope := range scopes {
 			t.Run(scope+" by "+by, func(t *testing.T) {
-				store := func() cache.Store { return cache.Redis(redisClient(t, server.Addr), t.Name()) }
+				store := func() cache.Store { return cache.Redis(patientClient(t, server.Addr), t.Name()) }
 				its := store()
 				if by == "another replica, and nobody hears of it" {
 					its = deaf{its.(*cache.RedisStore)}
@@ -68,14 +68,7 @@ func TestFleetPurgeDuringALoad(t *testing.T) {
 				if _, isDeaf := its.(deaf); !isDeaf {
 					all = append(all, one)
 				}
-				eventually(t, "all have heard of the purge", func() bool {
-					for _, r := range all {
-						if got, err := cache.Fetch(t.Context(), r.Cache, "key", v.load); got != 2 || err != nil {
-							return false
-						}
-					}
-					return true
-				})
+				heard(t, &v, all...)
 				stay(t, &v, all...)
 			})
 		}
@@ -109,8 +102,9 @@ func TestFleetLosesItsAccount(t *testing.T) {
 			// A replica that knows of nothing, before those that remember can have replaced the value.
 			late := newReplica(t, server, cache.Options{})
 			stay(t, &v, late)
-			eventually(t, "the others have heard of the purge", func() bool { return !all[1].has() && !all[2].has() })
-			stay(t, &v, append(all, late)...)
+			all = append(all, late)
+			heard(t, &v, all...)
+			stay(t, &v, all...)
 			// Who connects anew learns of the account that there is now.
 			if n, err := client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); n != 4 || err != nil {
 				t.Fatalf("%d subscriptions, %v; want 4", n, err)
@@ -119,21 +113,14 @@ func TestFleetLosesItsAccount(t *testing.T) {
 				n, err := client.PubSubNumSub(t.Context(), "events").Result()
 				return err == nil && n["events"] == 4
 			})
-			stay(t, &v, append(all, late)...)
+			stay(t, &v, all...)
 			// And purges go on.
 			v.n.Store(3)
 			if err := purge(t.Context(), late.Cache, cache.Hard, scope); err != nil {
 				t.Fatal(err)
 			}
-			took := eventually(t, "a purge in the new account is heard of", func() bool {
-				for _, r := range append(all, late) {
-					if got, err := cache.Fetch(t.Context(), r.Cache, "key", v.load); got != 3 || err != nil {
-						return false
-					}
-				}
-				return true
-			})
-			stay(t, &v, append(all, late)...)
+			took := heard(t, &v, all...)
+			stay(t, &v, all...)
 			t.Logf("a purge in the new account was heard of after %s", took)
 		})
 	}
@@ -156,8 +143,8 @@ func TestFleetLosesALease(t *testing.T) {
 	if got != 1 || err != nil || result.Outcome != cache.Miss || result.Stored {
 		t.Errorf("%d, %+v, %v; want a miss that is not stored", got, result, err)
 	}
-	if n, err := client.Exists(t.Context(), "{cache:v:key}").Result(); n != 0 || err != nil || one.has() {
-		t.Errorf("%d values in Redis, %v; in the near tier %t; want none", n, err, one.has())
+	if n, err := client.Exists(t.Context(), "{cache:v:key}").Result(); n != 0 || err != nil || len(one.Hottest(1)) != 0 {
+		t.Errorf("%d values in Redis, %v; in the near tier %v; want none", n, err, one.Hottest(1))
 	}
 	v.n.Store(2)
 	stay(t, &v, one, two)

@@ -74,7 +74,7 @@ func TestFleetRecursion(t *testing.T) {
 		})
 	}
 	for i := range replicas {
-		caches[i] = newCache(t, cache.Redis(redisClient(t, server.Addr), ""), cache.Options{TTL: time.Minute, Limits: limits})
+		caches[i] = newCache(t, cache.Redis(patientClient(t, server.Addr), ""), cache.Options{TTL: time.Minute, Limits: limits})
 		servers[i] = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n, err := tile(r.Context(), i, r.URL.Path[1:])
 			if err != nil {

@@ -46,7 +46,7 @@ func TestFleetSpans(t *testing.T) {
 	replica := func() (*cache.Cache, *tracetest.SpanRecorder, trace.Tracer) {
 		spans := tracetest.NewSpanRecorder()
 		tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
-		return newCache(t, cache.Redis(redisClient(t, server.Addr), ""), cache.Options{
+		return newCache(t, cache.Redis(patientClient(t, server.Addr), ""), cache.Options{
 			TTL: time.Minute, Stale: cache.Staleness{WhileRevalidate: time.Minute}, TracerProvider: tp,
 			Limits: cache.Limits{StoreTimeout: patient},
 		}), spans, tp.Tracer("test")

@@ -82,18 +82,23 @@ func (v *version) load(ctx context.Context) (int64, error) {
 	return v.n.Load(), nil
 }
 
-// p99 asks for what the near tier has.
+// p99 asks for what the near tier has. It may ask the far tier once, when it compares its account for the first time.
 func p99(t *testing.T, c *cache.Cache, v *version) time.Duration {
 	t.Helper()
-	took := make([]time.Duration, 2000)
+	took, others := make([]time.Duration, 2000), 0
 	for i := range took {
 		ctx, recorder := cache.WithRecorder(watch(t.Context()))
 		start := time.Now()
 		_, err := cache.Fetch(ctx, c, "key", v.load)
 		took[i] = time.Since(start)
-		if result, _ := recorder.Result(); err != nil || result.Outcome != cache.Hit || result.Tier != cache.Near {
-			t.Fatalf("%+v, %v; want a hit of the near tier", result, err)
+		if result, _ := recorder.Result(); err != nil {
+			t.Fatal(err)
+		} else if result.Outcome != cache.Hit || result.Tier != cache.Near {
+			others++
 		}
+	}
+	if others > 1 {
+		t.Errorf("%d answers from elsewhere than the near tier", others)
 	}
 	slices.Sort(took)
 	return took[len(took)*99/100]

@@ -2,7 +2,7 @@
 staticcheck = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: test lint unit e2e drill vuln bench fuzz
+.PHONY: test lint unit e2e drill vuln bench fuzz soak
 
 test: lint unit
 
@@ -50,5 +50,10 @@ bench:
 	go test -run '^$$' -bench BenchmarkCPU -benchtime 25x -v ./service
 
 fuzz:
-	go test -run '^$$' -fuzz FuzzEnvelope -fuzztime 1m ./cache
-	go test -run '^$$' -fuzz FuzzOpen -fuzztime 1m ./cache
+	for name in FuzzEnvelope FuzzOpen FuzzMessage FuzzRedisKey FuzzKey; do \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime 1m ./cache || exit 1; done
+
+# Unique keys for VITRINE_SOAK: the heap and the goroutines over time.
+soak: export VITRINE_SOAK ?= 5m
+soak:
+	go test -run '^TestSoak$$' -count=1 -timeout 0 -v ./cache

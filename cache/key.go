@@ -54,9 +54,12 @@ func (c *Cache) queryOf(u *url.URL) string {
 }
 
 // pathOf is the path in one spelling: unreserved characters are not escaped, and others with capital
-// digits (RFC 3986, section 6.2.2). An escaped slash stays one.
+// digits (RFC 3986, section 6.2.2). An escaped slash stays one, and an empty path is "/" (section 6.2.3).
 func pathOf(u *url.URL) string {
 	path := u.EscapedPath()
+	if path == "" {
+		return "/"
+	}
 	if u.RawPath == "" {
 		return path
 	}

@@ -1,0 +1,135 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"vitrine/cache"
+	"vitrine/cache/storetest"
+)
+
+// A function that takes long, answered from memory.
+func ExampleFetch() {
+	c, err := cache.New(nil, cache.Options{Name: "prices", TTL: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close(context.Background())
+
+	price := func(ctx context.Context, name string) (int, error) {
+		return cache.Fetch(ctx, c, name, func(context.Context) (int, error) {
+			fmt.Println("asking for the price of", name)
+			return 100 * len(name), nil
+		})
+	}
+	for range 2 {
+		fmt.Println(price(context.Background(), "tea"))
+	}
+	// Output:
+	// asking for the price of tea
+	// 300 <nil>
+	// 300 <nil>
+}
+
+// Two replicas over one store, which would be cache.Redis(client, "app:") elsewhere: what one has loaded, the other
+// finds.
+func ExampleNew_tiers() {
+	var store storetest.Memory
+	for _, replica := range []string{"one", "two"} {
+		c, err := cache.New(&store, cache.Options{Name: "prices", TTL: time.Minute})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer c.Close(context.Background())
+		ctx, recorder := cache.WithRecorder(context.Background())
+		from, _ := cache.Fetch(ctx, c, "tea", func(context.Context) (string, error) { return replica, nil })
+		result, _ := recorder.Result()
+		fmt.Printf("%s: loaded by %s, %s, tier %s\n", replica, from, result.Outcome, result.Tier)
+	}
+	// Output:
+	// one: loaded by one, miss, tier none
+	// two: loaded by one, hit, tier far
+}
+
+// What bears a tag is purged with it, in all processes.
+func ExampleCache_PurgeTags() {
+	c, err := cache.New(nil, cache.Options{TTL: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close(context.Background())
+
+	version := 1
+	page := func(name string) (string, error) {
+		return cache.Fetch(context.Background(), c, name, func(ctx context.Context) (string, error) {
+			cache.AddTags(ctx, "template", "page:"+name)
+			return fmt.Sprintf("%s, version %d", name, version), nil
+		})
+	}
+	fmt.Println(page("home"))
+	version = 2
+	fmt.Println(page("home"))
+	if err := c.PurgeTags(context.Background(), cache.Hard, "template"); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(page("home"))
+	// Output:
+	// home, version 1 <nil>
+	// home, version 1 <nil>
+	// home, version 2 <nil>
+}
+
+// The last good value stands in while the origin fails.
+func ExampleStaleness() {
+	c, err := cache.New(nil, cache.Options{TTL: time.Millisecond, Stale: cache.Staleness{IfError: time.Hour}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close(context.Background())
+
+	var failure error
+	load := func(context.Context) (string, error) { return "good", failure }
+	fmt.Println(cache.Fetch(context.Background(), c, "key", load))
+	time.Sleep(2 * time.Millisecond)
+	failure = errors.New("origin is down")
+	fmt.Println(cache.Fetch(context.Background(), c, "key", load))
+	fmt.Println(cache.Fetch(context.Background(), c, "another", load))
+	// Output:
+	// good <nil>
+	// good <nil>
+	//  origin is down
+}
+
+// A route whose answers are kept for as long as HTTP allows.
+func ExampleCache_Handler() {
+	c, err := cache.New(nil, cache.Options{Name: "slow", TTL: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close(context.Background())
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /slow", c.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+	})))
+	for range 2 {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", "/slow", nil))
+		status, _, _ := strings.Cut(w.Header().Get("Cache-Status"), "; ttl=")
+		fmt.Println(w.Body, "-", status)
+	}
+	// Output:
+	// hello - slow; fwd=uri-miss; stored
+	// hello - slow; hit
+}

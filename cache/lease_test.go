@@ -231,3 +231,25 @@ func TestErrorOfAnotherReplica(t *testing.T) {
 		}
 	})
 }
+
+// TestKeysDoNotWaitForEachOther: what excludes others is a key's own.
+func TestKeysDoNotWaitForEachOther(t *testing.T) {
+	for _, far := range []cache.Store{nil, new(storetest.Memory), plain{new(storetest.Memory)}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCache(t, far, cache.Options{TTL: time.Minute})
+			var all sync.WaitGroup
+			start := time.Now()
+			for i := range 100 {
+				all.Go(func() {
+					if _, _, err := fetch(t, c, strconv.Itoa(i%50), (&origins{takes: time.Second}).load); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if took := time.Since(start); took != time.Second {
+				t.Errorf("50 keys took %s, want a second", took)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -165,5 +166,40 @@ func TestErrorWithoutAStandIn(t *testing.T) {
 	c := newCache(t, nil, cache.Options{TTL: time.Minute, Stale: cache.Staleness{IfError: time.Hour, WhileRevalidate: time.Hour, SoftTimeout: time.Nanosecond}})
 	if _, r, err := fetch(t, c, "key", func(context.Context) (int, error) { return 0, errOrigin }); !errors.Is(err, errOrigin) || r.Outcome != cache.Miss {
 		t.Errorf("%+v, %v; want the load's error", r, err)
+	}
+}
+
+// TestStandInIsWhole: that an answer fails is known before its first byte is sent, however much of it was written.
+func TestStandInIsWhole(t *testing.T) {
+	for _, test := range []struct {
+		desc string
+		ends func(http.ResponseWriter, *http.Request)
+	}{
+		{"a panic", func(http.ResponseWriter, *http.Request) { panic("boom") }},
+		{"its time", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		{"a 503", func(http.ResponseWriter, *http.Request) {}},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fails := false
+				c := newCache(t, nil, cache.Options{TTL: time.Minute, Stale: cache.Staleness{IfError: time.Hour}, Limits: cache.Limits{LoadTimeout: time.Second}})
+				h := c.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if !fails {
+						_, _ = io.WriteString(w, "whole")
+						return
+					}
+					w.Header().Set("X-Error", "yes")
+					w.WriteHeader(http.StatusServiceUnavailable)
+					_, _ = io.WriteString(w, "half of an err")
+					test.ends(w, r)
+				}))
+				do(h, "GET", "/")
+				time.Sleep(2 * time.Minute)
+				fails = true
+				if w := do(h, "GET", "/"); w.Code != 200 || w.Body.String() != "whole" || w.Header().Get("X-Error") != "" {
+					t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
+				}
+			})
+		})
 	}
 }

@@ -226,12 +226,15 @@ func simulate(t *testing.T, all []step, soft time.Duration) (wrong []string) {
 			}
 			time.Sleep(inTouch)
 		}
+		synctest.Wait()
 		wrong = m.judge()
 	})
 	return wrong
 }
 
 func (m *model) judge() (wrong []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, f := range m.fetches {
 		say := func(format string, args ...any) {
 			wrong = append(wrong, fmt.Sprintf("at %s, #%d: replica %d, key %d: version %d, %+v, %v: ", f.from.at.Sub(m.started), f.from.n, f.replica, f.key, f.version, f.result, f.err)+

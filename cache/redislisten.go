@@ -116,19 +116,19 @@ func (h *redisHub) tell(ctx context.Context, say func(Listener), connected bool)
 	if ctx.Err() != nil {
 		return // what follows is another run's
 	}
-	if connected && !h.connected {
-		select {
-		case <-h.up:
-		default:
-			close(h.up)
-		}
-	}
 	if !connected && !h.connected {
 		return
 	}
 	h.connected = connected
 	for _, l := range h.listeners {
 		say(l)
+	}
+	if connected {
+		select {
+		case <-h.up:
+		default:
+			close(h.up) // now that they know
+		}
 	}
 }
 

@@ -90,11 +90,11 @@ func redisDown(ctx context.Context, a *act) (err error) {
 				return fmt.Sprintf("%d spans, one of them the load", len(t.Spans)), nil
 			})
 		},
-		func() error {
-			return a.picture(ctx, browser.Desk, a.prometheus("graph", `max by (instance, cache) (cache_breaker_state)`), `cache="slow"`)
-		},
 		func() error { return a.alert(ctx, "RedisDown", nil) },
 		func() error { return a.alert(ctx, "CacheBreakerOpen", map[string]string{"store": "redis"}) },
+		func() error {
+			return a.picture(ctx, browser.Desk, a.prometheus("graph", `max by (instance) (cache_breaker_state)`), ":8081")
+		},
 	)
 }
 

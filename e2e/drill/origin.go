@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"vitrine/e2e/browser"
 	"vitrine/e2e/stack"
 )
 
@@ -47,7 +48,10 @@ func originDown(ctx context.Context, a *act) (err error) {
 		func() error {
 			return a.panel(ctx, "Cache / Loads by result, errors", `sum(rate(cache_load_duration_seconds_count{cache="slow",result="error"}[30s]))`, above(0))
 		},
-		func() error { return a.picture(ctx, strip, a.Jaeger+"/trace/"+a.trace, "GET /slow") },
+		func() error {
+			const answers = `sum by (outcome) (rate(cache_requests_total{cache="slow"}[30s])) > 0`
+			return a.picture(ctx, browser.Desk, a.prometheus("graph", answers), `outcome="stale_error"`)
+		},
 	)
 }
 
@@ -109,6 +113,10 @@ func overload(ctx context.Context, a *act) (err error) {
 		},
 		func() error {
 			return a.panel(ctx, "Cache / Turned away", `sum(rate(cache_requests_total{cache="tiles",outcome="rejected"}[1m]))`, above(0))
+		},
+		func() error {
+			const answers = `sum by (outcome) (cache_requests_total{cache="tiles"} - cache_requests_total{cache="tiles"} offset 30s) > 0`
+			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="rejected"`)
 		},
 		func() error { return a.alert(ctx, "LoadsRejected", labels) },
 	)

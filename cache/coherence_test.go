@@ -139,7 +139,6 @@ func TestRestartOfTheStoreResurrectsNothing(t *testing.T) {
 					t.Errorf("%v after %d loads, want another", err, from.asked.Load())
 				}
 				time.Sleep(time.Second)
-				before = from.asked.Load()
 				for _, c := range []*cache.Cache{one, two} {
 					if v, _, err := fetch(t, c, "key", load); v == "1" || err != nil {
 						t.Errorf("%q, %v", v, err)

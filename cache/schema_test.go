@@ -41,7 +41,7 @@ type (
 	sameV1   struct {
 		Name  string
 		Cents int
-		memo  int
+		_     int // what encoding does not see
 	}
 )
 

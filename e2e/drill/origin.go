@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"vitrine/e2e/browser"
 	"vitrine/e2e/stack"
 )
 
@@ -49,8 +48,8 @@ func originDown(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "Cache / Loads by result, errors", `sum(rate(cache_load_duration_seconds_count{cache="slow",result="error"}[30s]))`, above(0))
 		},
 		func() error {
-			const answers = `sum by (outcome) (rate(cache_requests_total{cache="slow"}[30s])) > 0`
-			return a.picture(ctx, browser.Desk, a.prometheus("graph", answers), `outcome="stale_error"`)
+			const answers = `sum by (outcome) (cache_requests_total{cache="slow"} - cache_requests_total{cache="slow"} offset 30s) > 0`
+			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="stale_error"`)
 		},
 	)
 }

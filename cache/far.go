@@ -45,8 +45,9 @@ func newFarTier(store Store, o Options, a *account) (*farTier, error) {
 	f := &farTier{
 		store: store, name: o.Name, timeout: o.Limits.StoreTimeout, logger: o.Logger, label: "far", account: a,
 	}
-	f.leaser, _ = store.(Leaser)
-	f.invalid, _ = store.(Invalidator)
+	if f.invalid, _ = store.(Invalidator); f.invalid != nil {
+		f.leaser, _ = store.(Leaser) // who waits for a lease has to hear of its end, and purges have to take it
+	}
 	if named, ok := store.(interface{ Name() string }); ok {
 		f.label = named.Name()
 	}

@@ -4,25 +4,23 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Scripts know two keys, which lie in one slot: a value and its lease, which is the holder's token with the
 // note behind it.
 var (
-	acquireScript = redis.NewScript(`
+	acquireScript = newScript("acquire", `
 local value, seen = redis.call('GET', KEYS[1]), ARGV[4]
 if value and value ~= '' and (seen == '' or string.sub(value, 1, #seen) ~= seen) then return {1, value} end
 if redis.call('SET', KEYS[2], ARGV[1] .. ARGV[2], 'NX', 'PX', ARGV[3]) then return {0} end
 return {2, redis.call('GET', KEYS[2]), redis.call('PTTL', KEYS[2])}`)
 
-	renewScript = redis.NewScript(`
+	renewScript = newScript("renew", `
 local lease = redis.call('GET', KEYS[2])
 if not lease or string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[2], ARGV[2])`)
 
-	fillScript = redis.NewScript(`
+	fillScript = newScript("fill", `
 local lease = redis.call('GET', KEYS[2])
 if not lease or string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
@@ -36,7 +34,7 @@ const tokenLength = 22
 
 // Acquire implements Leaser. Tokens are of 22 characters.
 func (s *RedisStore) Acquire(ctx context.Context, key string, seen []byte, token string, note []byte, ttl time.Duration) (Acquired, error) {
-	reply, err := acquireScript.Run(ctx, s.client, s.keys(key), token, note, milliseconds(ttl), seen).Slice()
+	reply, err := s.run(ctx, acquireScript, s.keys(key), token, note, milliseconds(ttl), seen).Slice()
 	if err != nil {
 		return Acquired{}, err
 	}
@@ -59,7 +57,7 @@ func (s *RedisStore) Acquire(ctx context.Context, key string, seen []byte, token
 
 // Renew implements Leaser.
 func (s *RedisStore) Renew(ctx context.Context, key, token string, ttl time.Duration) (bool, error) {
-	return renewScript.Run(ctx, s.client, s.keys(key), token, milliseconds(ttl)).Bool()
+	return s.run(ctx, renewScript, s.keys(key), token, milliseconds(ttl)).Bool()
 }
 
 // Fill implements Leaser.
@@ -68,7 +66,7 @@ func (s *RedisStore) Fill(ctx context.Context, key, token string, value []byte, 
 	if ttl > 0 {
 		ms = milliseconds(ttl)
 	}
-	return fillScript.Run(ctx, s.client, s.keys(key), token, value, ms, s.channel(), message).Bool()
+	return s.run(ctx, fillScript, s.keys(key), token, value, ms, s.channel(), message).Bool()
 }
 
 // keys are a value's and its lease's.

@@ -131,16 +131,3 @@ func (h *redisHub) tell(ctx context.Context, say func(Listener), connected bool)
 		}
 	}
 }
-
-// load has Redis know the scripts before they are called: each would fail once, and be sent then.
-func load(ctx context.Context, client redis.UniversalClient) {
-	ctx, cancel := context.WithTimeout(ctx, hubPing)
-	defer cancel()
-	for _, script := range []*redis.Script{
-		acquireScript, renewScript, fillScript, purgesScript, voidScript, invalidateScript, amendScript,
-	} {
-		if script.Load(ctx, client).Err() != nil {
-			return // it is sent when it is needed
-		}
-	}
-}

@@ -5,19 +5,17 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // An account is one hash, so that Redis evicts all of it or nothing: fields era, seq, floor, all and softall,
 // and those of tags, behind "t:" and, of soft purges, "s:". Once it has more than 2 × 5000, the older half of
 // them goes, and floor is the highest number among those.
 var (
-	purgesScript = redis.NewScript(`
+	purgesScript = newScript("purges", `
 redis.call('HSETNX', KEYS[1], 'era', ARGV[1])
 return redis.call('HGETALL', KEYS[1])`)
 
-	voidScript = redis.NewScript(`
+	voidScript = newScript("void", `
 redis.call('HSETNX', KEYS[1], 'era', ARGV[1])
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 for i = 5, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], seq) end
@@ -38,11 +36,11 @@ local era = redis.call('HGET', KEYS[1], 'era')
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. era .. ' ' .. seq)
 return {era, seq}`)
 
-	invalidateScript = redis.NewScript(`
+	invalidateScript = newScript("invalidate", `
 redis.call('DEL', KEYS[1], KEYS[2])
 return redis.call('PUBLISH', ARGV[1], ARGV[2])`)
 
-	amendScript = redis.NewScript(`
+	amendScript = newScript("amend", `
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[3] - 1) == ARGV[3] then redis.call('SETRANGE', KEYS[1], 0, ARGV[4]) end
 redis.call('DEL', KEYS[2])
 return redis.call('PUBLISH', ARGV[1], ARGV[2])`)
@@ -53,7 +51,7 @@ const accountTags = 5000
 
 // Invalidate implements Invalidator.
 func (s *RedisStore) Invalidate(ctx context.Context, key string, message []byte) error {
-	return invalidateScript.Run(ctx, s.client, s.keys(key), s.channel(), message).Err()
+	return s.run(ctx, invalidateScript, s.keys(key), s.channel(), message).Err()
 }
 
 // Amend implements Invalidator.
@@ -61,7 +59,7 @@ func (s *RedisStore) Amend(ctx context.Context, key string, old, now, message []
 	if len(old) == 0 || len(old) != len(now) {
 		return fmt.Errorf("cache: amend: %d bytes for %d", len(now), len(old))
 	}
-	return amendScript.Run(ctx, s.client, s.keys(key), s.channel(), message, old, now).Err()
+	return s.run(ctx, amendScript, s.keys(key), s.channel(), message, old, now).Err()
 }
 
 // Void implements Invalidator.
@@ -70,7 +68,7 @@ func (s *RedisStore) Void(ctx context.Context, scope, era string, p Purge, messa
 	for _, field := range p.fields() {
 		args = append(args, field)
 	}
-	reply, err := voidScript.Run(ctx, s.client, []string{s.account(scope)}, args...).Slice()
+	reply, err := s.run(ctx, voidScript, []string{s.account(scope)}, args...).Slice()
 	if err != nil {
 		return Mark{}, err
 	}
@@ -104,7 +102,7 @@ func (p Purge) fields() (names []string) {
 
 // Purges implements Invalidator.
 func (s *RedisStore) Purges(ctx context.Context, scope, era string) (Account, error) {
-	reply, err := purgesScript.Run(ctx, s.client, []string{s.account(scope)}, era).Result()
+	reply, err := s.run(ctx, purgesScript, []string{s.account(scope)}, era).Result()
 	if err != nil {
 		return Account{}, err
 	}

@@ -150,8 +150,15 @@ func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		operation := h.operations.find("", cmd.Name())
 		var span trace.Span
 		if recording {
-			ctx, span = h.tracer.Start(ctx, operation.name, spanOfRedis, h.attrs, operation.attrs)
+			name, script := operation.name, scriptOf(ctx)
+			if script != "" {
+				name += " " + script
+			}
+			ctx, span = h.tracer.Start(ctx, name, spanOfRedis, h.attrs, operation.attrs)
 			defer span.End()
+			if script != "" {
+				span.SetAttributes(semconv.DBStoredProcedureName(script))
+			}
 		}
 		start := time.Now()
 		err := next(ctx, cmd)

@@ -12,8 +12,8 @@ var ErrNotFound = errors.New("cache: not found")
 // Store keeps bytes under keys, for all processes. It may forget any of them at any time. Implementations
 // are safe for concurrent use and return when the context ends; package storetest holds them to this.
 //
-// A Store that is also a Leaser has one process of all load a key; one that is also an Invalidator lets
-// purges and new values reach all of them.
+// A Store that is also an Invalidator lets purges and new values reach all processes; one that is a Leaser
+// besides has one of them load a key.
 type Store interface {
 	// Get returns the bytes under key, which the caller may keep but not change, or ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)

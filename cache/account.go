@@ -3,18 +3,24 @@ package cache
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
 // account is this process' copy of an Account. The purges of a cache without a far tier have no other.
 type account struct {
 	mu        sync.RWMutex
 	now       Account
-	connected bool // messages bring the purges to come
-	since     int  // how often that began
-	synced    bool // and now has those that were
-	missed    bool // some came in another way: what the near tier has may be older
+	connected bool                 // messages bring the purges to come
+	since     int                  // how often that began
+	synced    bool                 // and now has those that were
+	missed    bool                 // some came in another way: what the near tier has may be older
+	softened  map[string]time.Time // of the fields of soft purges, when this process heard of them
 }
+
+// accountTags is how many tags an account keeps at least; beyond twice as many it forgets the older half.
+const accountTags = 5000
 
 // mark is what entries bear whose loads begin now.
 func (a *account) mark() Mark {
@@ -49,9 +55,24 @@ func (a *account) replace(now Account, since int) {
 	defer a.mu.Unlock()
 	a.synced = a.connected && a.since == since
 	if now.Era == a.now.Era && now.Seq <= a.now.Seq {
-		return // a message was faster
+		return // it has not changed, or a message was faster
 	}
 	a.missed = a.missed || a.now.Era != "" || now.Seq > 0
+	before := a.softened
+	a.softened = make(map[string]time.Time, len(now.SoftTags))
+	heard := func(field string, seq, known uint64) {
+		at, ok := before[field]
+		if !ok || seq != known || now.Era != a.now.Era {
+			at = time.Now()
+		}
+		a.softened[field] = at
+	}
+	for tag, seq := range now.SoftTags {
+		heard(softTag+tag, seq, a.now.SoftTags[tag])
+	}
+	if now.SoftAll > 0 {
+		heard(softAll, now.SoftAll, a.now.SoftAll)
+	}
 	a.now = now
 }
 
@@ -64,38 +85,103 @@ func (a *account) takeMissed() bool {
 	return missed
 }
 
-// note notes a purge that a message told of. It returns false where others are missing before it.
-func (a *account) note(p Purge, m Mark) bool {
+// news is what a message of a purge is.
+type news int
+
+const (
+	old    news = iota // known already
+	next               // the one that follows
+	beyond             // others are missing before it
+)
+
+// note notes a purge that a message told of.
+func (a *account) note(p Purge, m Mark) news {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case m.Era != a.now.Era, m.Seq > a.now.Seq+1:
 		a.synced = false
-		return false
+		return beyond
 	case m.Seq <= a.now.Seq:
-		return true
+		return old
 	}
-	a.now.add(p, m.Seq)
-	return true
+	a.add(p)
+	return next
 }
 
-// next notes a purge of a cache that keeps its own account.
-func (a *account) next(p Purge) {
+// own notes a purge of a cache that keeps its own account.
+func (a *account) own(p Purge) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.now.add(p, a.now.Seq+1)
+	a.add(p)
 }
 
-func (a *Account) add(p Purge, seq uint64) {
-	a.Seq = seq
-	if a.Tags == nil {
-		a.Tags, a.SoftTags = make(map[string]uint64), make(map[string]uint64)
+func (a *account) add(p Purge) {
+	now := &a.now
+	now.Seq++
+	if now.Tags == nil {
+		now.Tags, now.SoftTags = make(map[string]uint64), make(map[string]uint64)
+	}
+	if a.softened == nil {
+		a.softened = make(map[string]time.Time)
 	}
 	for _, field := range p.fields() {
-		a.note(field, seq)
+		now.note(field, now.Seq)
+		if p.Soft {
+			a.softened[field] = time.Now()
+		}
 	}
-	if len(a.Tags)+len(a.SoftTags) > 4*accountTags { // only one's own grows so far: the store keeps others small
-		a.forget()
+	if len(now.Tags)+len(now.SoftTags) > 2*accountTags {
+		now.forget()
+		maps.DeleteFunc(a.softened, func(field string, _ time.Time) bool {
+			tag, isTag := strings.CutPrefix(field, softTag)
+			return isTag && now.SoftTags[tag] == 0
+		})
+	}
+}
+
+// The fields of an account that are no tags', and the prefixes of those that are.
+const (
+	hardAll = "all"
+	softAll = "softall"
+	hardTag = "t:"
+	softTag = "s:"
+)
+
+// fields are those of an account that note p.
+func (p Purge) fields() (names []string) {
+	if len(p.Tags) == 0 {
+		if p.Soft {
+			return []string{softAll}
+		}
+		return []string{hardAll}
+	}
+	prefix := hardTag
+	if p.Soft {
+		prefix = softTag
+	}
+	for _, tag := range p.Tags {
+		names = append(names, prefix+tag)
+	}
+	return names
+}
+
+func (a *Account) note(field string, n uint64) {
+	switch tag, isTag := strings.CutPrefix(field, hardTag); {
+	case isTag:
+		a.Tags[tag] = n
+	case field == "seq":
+		a.Seq = n
+	case field == "floor":
+		a.Floor = n
+	case field == hardAll:
+		a.All = n
+	case field == softAll:
+		a.SoftAll = n
+	default:
+		if tag, isTag := strings.CutPrefix(field, softTag); isTag {
+			a.SoftTags[tag] = n
+		}
 	}
 }
 
@@ -148,4 +234,21 @@ func (a *account) verdict(m Mark, tags []string) verdict {
 		}
 	}
 	return v
+}
+
+// softenedAt is when the first of the soft purges that concern an entry was heard of.
+func (a *account) softenedAt(m Mark, tags []string) time.Time {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	first := time.Now()
+	consider := func(field string, seq uint64) {
+		if at, ok := a.softened[field]; ok && m.Seq < seq && at.Before(first) {
+			first = at
+		}
+	}
+	consider(softAll, a.now.SoftAll)
+	for _, tag := range tags {
+		consider(softTag+tag, a.now.SoftTags[tag])
+	}
+	return first
 }

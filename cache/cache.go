@@ -127,7 +127,7 @@ func (c *Cache) Close(ctx context.Context) error {
 	if c.far != nil {
 		c.unfollow()
 		if n := c.far.unsent.count(); n > 0 {
-			errs = append(errs, fmt.Errorf("cache: close %q: %d purges that the far tier does not know of", c.opts.Name, n))
+			errs = append(errs, fmt.Errorf("cache: close %q: purges that the far tier does not know of: %d", c.opts.Name, n))
 		}
 	}
 	c.metrics.unregister(c.opts.Registerer)

@@ -46,6 +46,12 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		}
 	}
 	if !l.stored {
+		if f.err == nil && !l.failing {
+			c.outlived(f, k) // there is an answer, and it is not what is kept
+			if far && c.far.leaser == nil && f.found {
+				_ = c.far.remove(ctx, k) // an error is logged
+			}
+		}
 		return false
 	}
 	return c.keepNear(f, k, l.entry) || inFar
@@ -66,6 +72,9 @@ func (c *Cache) fill(ctx context.Context, f *call, k entryKey, src source, l loa
 		value, ttl = seal(k.kind, src.schema, l.entry, l.payload), max(time.Until(l.end()), 0)
 	case m.kind == passed:
 		m.payload = seal(k.kind, src.schema, l.entry, l.payload)
+	}
+	if !l.stored && f.err == nil && !l.failing {
+		ttl = -1 // there is an answer, and it is not what is kept
 	}
 	text := c.written(m)
 	err = c.far.call(ctx, "fill", func(ctx context.Context) (err error) {
@@ -93,7 +102,7 @@ func (c *Cache) hears(b []byte) {
 	case m.from == c.id: // done already; but flights of one key may wait for each other, parted by a purge
 	case m.kind == purged:
 		c.drop(m.key, m.soft)
-	case m.kind == filled:
+	case m.kind == filled, m.kind == passed && !m.failing, m.kind == released:
 		c.replaced(m)
 	}
 	c.flights.tell(m)
@@ -102,15 +111,27 @@ func (c *Cache) hears(b []byte) {
 	}
 }
 
-// replaced drops a value that another process has replaced.
+// replaced drops a value that another process has replaced, or found to be no longer what there is.
 func (c *Cache) replaced(m message) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
 	for f := range c.flights.of(m.key) {
-		c.flights.touch(m.key, f, m.id)
+		if m.kind == filled || !f.waiting { // who waits learns from the message itself
+			c.flights.touch(m.key, f, m.id)
+		}
 	}
-	if e := c.near.held(m.key, time.Now()); e != nil && e.id != m.id {
+	// What another version of the program keeps is of no use to this one, and the other way round.
+	if e := c.near.held(m.key, time.Now()); e != nil && e.id != m.id && e.schema == m.schema {
 		c.near.forget(m.key)
+	}
+}
+
+// outlived drops what f was to replace, if its key has not been touched since.
+func (c *Cache) outlived(f *call, k entryKey) {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if !f.outdates(nil) {
+		c.near.forget(k)
 	}
 }
 

@@ -181,7 +181,7 @@ type forgetful struct {
 	era atomic.Value
 }
 
-func (s *forgetful) Purges(_ context.Context, _, _ string) (cache.Account, error) {
+func (s *forgetful) Purges(_ context.Context, _ string, _ cache.Mark, _ string) (cache.Account, error) {
 	return cache.Account{Mark: cache.Mark{Era: s.era.Load().(string)}}, nil
 }
 

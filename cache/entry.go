@@ -39,10 +39,11 @@ type entry struct {
 	lifetime
 	cost time.Duration // what the load took
 
-	id    uint64 // random: two entries of one id are the same
-	mark  Mark   // of the account when its load began: purges numbered higher concern it
-	tags  []string
-	error bool // value is a failure
+	id     uint64 // random: two entries of one id are the same
+	schema uint64 // see schemaOf
+	mark   Mark   // of the account when its load began: purges numbered higher concern it
+	tags   []string
+	error  bool // value is a failure
 
 	hash      uint64 // decides whether it is simulated
 	weight    uint32 // in the near tier
@@ -56,7 +57,7 @@ type entry struct {
 
 // with is e with another lifetime. What is counted of it begins again, but for its hits.
 func (e *entry) with(l lifetime) *entry {
-	c := &entry{value: e.value, size: e.size, lifetime: l, cost: e.cost, id: e.id, mark: e.mark, tags: e.tags, error: e.error, hash: e.hash}
+	c := &entry{value: e.value, size: e.size, lifetime: l, cost: e.cost, id: e.id, schema: e.schema, mark: e.mark, tags: e.tags, error: e.error, hash: e.hash}
 	c.hits.Store(e.hits.Load())
 	c.checked.Store(e.checked.Load())
 	c.trust.Store(e.trust.Load())

@@ -75,6 +75,7 @@ func open(k kind, schema uint64, b []byte) (*entry, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	e.schema = schema
 	return e, payload, nil
 }
 

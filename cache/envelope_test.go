@@ -17,7 +17,7 @@ func FuzzEnvelope(f *testing.F) {
 		cost &= 1<<63 - 1
 		in := &entry{
 			lifetime: lifetime{time.Unix(0, created), time.Unix(0, expires), time.Unix(0, stale), time.Unix(0, last)},
-			id:       id, mark: Mark{era, seq}, tags: []string{tag, "another"}, cost: time.Duration(cost), error: failed,
+			id:       id, schema: 42, mark: Mark{era, seq}, tags: []string{tag, "another"}, cost: time.Duration(cost), error: failed,
 		}
 		in.size = len(payload) + sizeOf(in.tags)
 		const schema = 42

@@ -32,7 +32,8 @@ type farTier struct {
 	timeout time.Duration
 	logger  *slog.Logger
 	breaker *gobreaker.CircuitBreaker[struct{}]
-	down    atomic.Bool // so that an outage is logged once, not with every call
+	warned  atomic.Int64 // when an entry did not decode, nanoseconds since 1970
+	down    atomic.Bool  // so that an outage is logged once, not with every call
 	unsent  unsent
 	account *account
 	hash    func(entryKey) uint64
@@ -119,7 +120,10 @@ func (f *farTier) called(ctx context.Context, op string, start time.Time, err er
 		result, err = resultMiss, nil
 	case errors.Is(err, errCorrupt):
 		result = resultCorrupt
-		f.logger.WarnContext(ctx, "far tier: corrupt entry, taken for a miss", "cache", f.name, "store", f.label, "error", err)
+		// While two versions of a program run there may be many.
+		if now := start.UnixNano(); now-f.warned.Swap(now) > int64(time.Minute) {
+			f.logger.WarnContext(ctx, "far tier: corrupt entry, taken for a miss", "cache", f.name, "store", f.label, "error", err)
+		}
 		err = nil
 	case err != nil:
 		result = resultError
@@ -184,7 +188,7 @@ func (f *farTier) read(ctx context.Context, k entryKey, src source, b []byte) (*
 	}
 	switch v {
 	case softly:
-		e.lifetime = e.softened(now)
+		e.lifetime = e.softened(f.account.softenedAt(e.mark, e.tags))
 	case void, foreign:
 		return nil, ErrNotFound
 	}
@@ -224,7 +228,7 @@ func (f *farTier) set(ctx context.Context, k entryKey, src source, e *entry, pay
 	}) == nil
 }
 
-// remove forgets what is under k. It is for stores without messages.
+// remove forgets what is under k. It is for stores without leases.
 func (f *farTier) remove(ctx context.Context, k entryKey) error {
 	return f.call(ctx, "delete", func(ctx context.Context) error { return f.store.Delete(ctx, k.far(f.name)) })
 }
@@ -239,7 +243,7 @@ func (f *farTier) sync(ctx context.Context, always bool) error {
 
 func (f *farTier) pull(ctx context.Context) error {
 	since := f.account.connections()
-	now, err := f.invalid.Purges(ctx, f.name, newToken())
+	now, err := f.invalid.Purges(ctx, f.name, f.account.mark(), newToken())
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,9 @@ type valueOf[T any] struct{ v T }
 //
 // Errors are load's, shared by all that waited, and kept only for Tuning.ErrorTTL (of another process' load, or of
 // one kept in the far tier, a *RemoteError); ErrLoadTimeout; a *PanicError; a *RejectedError; or ctx's. A value
-// that the Codec cannot encode is returned and not kept. A load must not Fetch its own key: it would wait for
-// itself.
+// that the Codec cannot encode is returned and not kept. The text of load's error is told to other processes. A load
+// must not Fetch its own key: it would wait for itself; and having waited for another, it waits for a place
+// again, if Limits.Loads are taken, also beyond ctx.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
 	k, now := entryKey{kind: kindValue, name: key}, time.Now()
 	if e := c.near.get(k, now); e != nil {
@@ -87,6 +88,7 @@ func (c *Cache) lives(now time.Time, ttl time.Duration, s Staleness) lifetime {
 	if c.opts.Tuning.Jitter > 0 {
 		ttl -= time.Duration(rand.Float64() * c.opts.Tuning.Jitter * float64(ttl))
 	}
-	end := now.Add(ttl)
-	return lifetime{created: now, expires: end, stale: end.Add(s.WhileRevalidate), last: end.Add(s.IfError)}
+	const ever = 100 * 365 * 24 * time.Hour // an envelope's times end in 2262
+	end := now.Add(min(ttl, ever))
+	return lifetime{created: now, expires: end, stale: end.Add(min(s.WhileRevalidate, ever/2)), last: end.Add(min(s.IfError, ever/2))}
 }

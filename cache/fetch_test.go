@@ -280,6 +280,8 @@ func TestNewRejects(t *testing.T) {
 		{"a name that is no token", cache.Options{Name: "a b"}},
 		{"a negative TTL", cache.Options{TTL: -1}},
 		{"a negative load timeout", cache.Options{Limits: cache.Limits{LoadTimeout: -1}}},
+		{"a store timeout of hours", cache.Options{Limits: cache.Limits{StoreTimeout: time.Hour}}},
+		{"a lease of nothing", cache.Options{Tuning: cache.Tuning{Lease: 1}}},
 		{"a negative store timeout", cache.Options{Limits: cache.Limits{StoreTimeout: -1}}},
 		{"a negative body", cache.Options{Limits: cache.Limits{Body: -1}}},
 	} {

@@ -149,3 +149,53 @@ func TestFleetLosesALease(t *testing.T) {
 	v.n.Store(2)
 	stay(t, &v, one, two)
 }
+
+// TestRedisOfASnapshot: what comes back with a Redis that was restarted from a snapshot was purged since, and purges go on
+// being heard.
+func TestRedisOfASnapshot(t *testing.T) {
+	for _, scope := range scopes {
+		t.Run(scope, func(t *testing.T) {
+			t.Parallel()
+			server := component.Redis(t)
+			one, two := newReplica(t, server, cache.Options{}), newReplica(t, server, cache.Options{})
+			ask := func(r replica, version, want string) {
+				t.Helper()
+				got, err := cache.Fetch(t.Context(), r.Cache, "key", func(ctx context.Context) (string, error) {
+					cache.AddTags(ctx, "tag")
+					return version, nil
+				})
+				if got != want || err != nil {
+					t.Errorf("%q, %v; want %q", got, err, want)
+				}
+			}
+			ask(one, "old", "old")
+			ask(two, "old", "old")
+			client := redisClient(t, server.Addr)
+			if err := client.Save(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := purge(t.Context(), one.Cache, cache.Hard, scope); err != nil {
+				t.Fatal(err)
+			}
+			server.Kill()
+			eventually(t, "both know that it is gone", func() bool { return leftOut(t, one) && leftOut(t, two) })
+			server.Start()
+			if n, err := client.DBSize(t.Context()).Result(); err != nil || n < 2 {
+				t.Fatalf("%d keys, %v: nothing was shown of a snapshot", n, err)
+			}
+			eventually(t, "both use it again", func() bool { return !leftOut(t, one) && !leftOut(t, two) })
+			ask(one, "new", "new")
+			ask(two, "newer", "new")
+			if err := purge(t.Context(), two.Cache, cache.Hard, scope); err != nil {
+				t.Fatal(err)
+			}
+			ask(two, "newest", "newest")
+			eventually(t, "the other hears of it", func() bool {
+				got, err := cache.Fetch(t.Context(), one.Cache, "key", func(context.Context) (string, error) { return "another", nil })
+				return err == nil && got == "newest"
+			})
+		})
+	}
+}
+
+func leftOut(t *testing.T, r replica) bool { return breakerState(t, r.registry, "cache") == 1 }

@@ -27,9 +27,11 @@ type call struct {
 	known  *entry // of a refresh: what it is to replace
 
 	// The flight's own.
-	trust int64  // of the near tier, when it began to read or load
-	mark  Mark   // of the account, likewise
-	token string // of the lease that it holds; empty: none
+	trust  int64  // of the near tier, when it began to read or load
+	mark   Mark   // of the account, likewise
+	token  string // of the lease that it holds; empty: none
+	found  bool   // the far tier had something under the key
+	placed bool   // its load has begun
 
 	// Under flights.mu.
 	touched bool   // the key has been purged or replaced since the flight began to read or load it
@@ -94,6 +96,9 @@ func (f *flights) begin(c *call, waiting bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.touched, c.newest, c.waiting = false, 0, waiting
+	for len(c.wake) > 0 {
+		<-c.wake // it is of before
+	}
 }
 
 // loads says that c, which was waiting, loads. What touches the key from begin on concerns it.

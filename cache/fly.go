@@ -26,6 +26,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	if far {
 		c.flights.begin(f, false)
 		e, head, err := c.far.get(f.ctx, k, src)
+		f.found = e != nil || len(head) > 0
 		switch seen = head; {
 		case err != nil:
 			far = false // one failure is all that a call pays for
@@ -94,9 +95,9 @@ func (f *call) standsIn(e *entry) {
 // settle keeps what a load brought, and says elsewhere what became of it. far tells whether the far tier is of use.
 func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far bool) {
 	now, l := time.Now(), f.loaded
-	m := message{key: k, span: f.span}
+	m := message{key: k, span: f.span, schema: src.schema, failing: l.failing}
 	switch {
-	case f.err != nil && c.loadsElsewhere(f.err):
+	case f.err != nil && c.loadsElsewhere(f):
 		m.kind, l = abandoned, loaded{}
 	case f.err != nil:
 		m.kind = failed
@@ -113,7 +114,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far
 		f.rest(now, c.opts.Tuning.ErrorTTL)
 	}
 	if l.entry != nil {
-		l.id, l.hash, l.mark = newID(), c.whatIf.hash(k), f.mark
+		l.id, l.schema, l.hash, l.mark = newID(), src.schema, c.whatIf.hash(k), f.mark
 		m.id = l.id
 	}
 	kept := c.keep(ctx, f, k, src, l, m, far)
@@ -122,10 +123,9 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far
 	}
 }
 
-// loadsElsewhere tells whether err says something of this process alone.
-func (c *Cache) loadsElsewhere(err error) bool {
-	var rejected *RejectedError
-	return c.stop.Err() != nil || errors.As(err, &rejected)
+// loadsElsewhere tells whether f's error says something of this process alone.
+func (c *Cache) loadsElsewhere(f *call) bool {
+	return c.stop.Err() != nil || !f.placed
 }
 
 // failure is f's error as a value to be kept, if errors are, and nothing stands in for it.

@@ -9,7 +9,7 @@ type Entry struct {
 	Age   time.Duration // since it was loaded
 	TTL   time.Duration // until it expires; negative if it has, and is not gone yet
 	Cost  time.Duration // what its load took
-	Hits  int64         // in this process
+	Hits  int64         // in this process, stale ones included
 }
 
 // Saved is the origin's time that the hits did not spend.

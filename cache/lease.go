@@ -98,7 +98,7 @@ func (c *Cache) attend(f *call, k entryKey, src source, left time.Duration, dead
 	defer timer.Stop()
 	select {
 	case m := <-f.wake:
-		return f.learns(*m, k, src)
+		return f.learns(*m, k, src, c.opts.Tuning.ErrorTTL)
 	case <-timer.C:
 	case <-f.ctx.Done():
 		f.err = context.Cause(f.ctx)
@@ -107,14 +107,16 @@ func (c *Cache) attend(f *call, k entryKey, src source, left time.Duration, dead
 	return nothing
 }
 
-// learns takes over what another process says of its load, if that is all there is to know.
-func (f *call) learns(m message, k entryKey, src source) heard {
+// learns takes over what another process says of its load, if that is all there is to know. rest is that of what stands in
+// for one that failed.
+func (f *call) learns(m message, k entryKey, src source, rest time.Duration) heard {
 	if m.span.IsValid() {
 		f.span = m.span
 	}
 	switch m.kind {
 	case failed:
 		f.err = &RemoteError{Text: m.text, timeout: m.timeout}
+		f.rest(time.Now(), rest)
 		return settled
 	case released:
 		return unshared
@@ -129,6 +131,9 @@ func (f *call) learns(m message, k entryKey, src source) heard {
 		f.loaded = loaded{entry: e}
 		if p, ok := e.value.(*response); ok {
 			f.loaded.status, f.loaded.failing = p.status, failing(p.status)
+		}
+		if f.loaded.failing {
+			f.rest(time.Now(), rest)
 		}
 		return settled
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
@@ -37,7 +38,7 @@ func (e *RemoteError) Is(target error) bool { return e.timeout && target == ErrL
 func textOf(err error) (text string, timeout bool) {
 	const longest = 4 << 10
 	text = err.Error()
-	return text[:min(len(text), longest)], errors.Is(err, ErrLoadTimeout)
+	return strings.ToValidUTF8(text[:min(len(text), longest)], "�"), errors.Is(err, ErrLoadTimeout)
 }
 
 // failure is an error where a value would be.
@@ -56,6 +57,7 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 		return
 	}
 	defer place.leave()
+	f.placed = true
 	ctx = withPlace(ctx, place)
 
 	var l loaded

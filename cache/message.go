@@ -31,9 +31,11 @@ type message struct {
 
 	key     entryKey // of all but voided
 	id      uint64
+	schema  uint64
 	span    trace.SpanContext // of the load
 	text    string            // of the error
 	timeout bool              // it is ErrLoadTimeout
+	failing bool              // payload is no better than an error
 	payload []byte
 
 	soft bool     // of purged and voided
@@ -53,10 +55,11 @@ func (m message) encode() []byte {
 			b = appendString(b, s)
 		}
 		b = binary.BigEndian.AppendUint64(b, m.id)
+		b = binary.BigEndian.AppendUint64(b, m.schema)
 		b = appendString(b, string(spanBytes(m.span)))
 	}
 	b = appendString(b, m.text)
-	b = appendBool(appendBool(b, m.timeout), m.soft)
+	b = appendBool(appendBool(appendBool(b, m.timeout), m.failing), m.soft)
 	b = binary.AppendUvarint(b, uint64(len(m.tags)))
 	for _, tag := range m.tags {
 		b = appendString(b, tag)
@@ -81,14 +84,14 @@ func decodeMessage(b []byte) (m message, ok bool) {
 	case filled, failed, released, passed, abandoned, purged:
 		m.key.kind = kind(r.byte())
 		m.key.host, m.key.name = string(r.bytes()), string(r.bytes())
-		m.id = r.uint64()
+		m.id, m.schema = r.uint64(), r.uint64()
 		m.span = spanFrom(r.bytes())
 	case voided:
 	default:
 		return m, false
 	}
 	m.text = string(r.bytes())
-	m.timeout, m.soft = r.byte() == 1, r.byte() == 1
+	m.timeout, m.failing, m.soft = r.byte() == 1, r.byte() == 1, r.byte() == 1
 	for range r.uvarint() {
 		m.tags = append(m.tags, string(r.bytes()))
 		if r.bad {

@@ -171,10 +171,10 @@ func (m *metrics) answered(res Result, e *entry) {
 	}
 	switch res.Outcome {
 	case Hit, Stale:
+		e.hits.Add(1)
 		m.saved.Add(e.cost.Microseconds())
 		fallthrough
 	case StaleError:
-		e.hits.Add(1)
 		m.age.Observe(res.Age.Seconds())
 	}
 }

@@ -52,8 +52,8 @@ type Staleness struct {
 	// IfError is for how long after its TTL a value stands in for a load that fails: that returns an error,
 	// panics, outlasts its time or is turned away; of a Handler's, one that answers 500, 502, 503 or 504.
 	IfError time.Duration
-	// SoftTimeout is how long a caller waits for a load for which a value could stand in. The load goes on
-	// behind it. Zero means as long as the load takes.
+	// SoftTimeout is how long a load for which a value could stand in may take before that is served. The load goes on
+	// behind it. Zero means as long as it takes.
 	SoftTimeout time.Duration
 }
 
@@ -61,7 +61,7 @@ type Staleness struct {
 type Limits struct {
 	// LoadTimeout bounds a load, whatever its caller's deadline. Zero means 30 s.
 	LoadTimeout time.Duration
-	// StoreTimeout bounds each call of the far tier. Zero means 50 ms.
+	// StoreTimeout bounds each call of the far tier, at most 1 min. Zero means 50 ms.
 	StoreTimeout time.Duration
 	// Body is the largest response body, in bytes, that Handler keeps. Zero means 4 MiB.
 	Body int64
@@ -87,10 +87,11 @@ type Tuning struct {
 	// does so for a second before the next load is tried.
 	ErrorTTL time.Duration
 	// NearTTL is how long the near tier serves a value without looking into a far tier. Purges and new
-	// values reach it in milliseconds by message: this bounds what a lost message costs. Zero means 30 s.
+	// values reach it in milliseconds by message: this bounds what a lost message costs, unless the far
+	// tier cannot be reached: then the near tier goes on. Zero means 30 s.
 	NearTTL time.Duration
 	// Lease is how long after its last sign of life the load of another process is given up on; it gives one
-	// three times as often. Zero means 3 s.
+	// three times as often. At least 10 ms; zero means 3 s.
 	Lease time.Duration
 	// LeaseWait is how long to wait for the load of another process before loading all the same. Zero
 	// means Limits.LoadTimeout.
@@ -148,6 +149,12 @@ func (o Options) validate(far Store) error {
 		if each.d < 0 {
 			errs = append(errs, fmt.Errorf("%s %s: must not be negative", each.name, each.d))
 		}
+	}
+	if o.Limits.StoreTimeout > time.Minute {
+		errs = append(errs, fmt.Errorf("Limits.StoreTimeout %s: must be at most 1m", o.Limits.StoreTimeout))
+	}
+	if o.Tuning.Lease < 10*time.Millisecond {
+		errs = append(errs, fmt.Errorf("Tuning.Lease %s: must be at least 10ms", o.Tuning.Lease))
 	}
 	if o.Limits.Body < 0 || o.Limits.Loads < 0 {
 		errs = append(errs, fmt.Errorf("Limits.Body %d, Limits.Loads %d: must not be negative", o.Limits.Body, o.Limits.Loads))

@@ -171,7 +171,7 @@ func (s *watched) Fill(ctx context.Context, key, token string, value []byte, ttl
 	return s.RedisStore.Fill(ctx, key, token, value, ttl, message)
 }
 
-func (s *watched) Purges(ctx context.Context, scope, era string) (a cache.Account, err error) {
+func (s *watched) Purges(ctx context.Context, scope string, known cache.Mark, era string) (a cache.Account, err error) {
 	defer func() { s.note(ctx, err) }()
-	return s.RedisStore.Purges(ctx, scope, era)
+	return s.RedisStore.Purges(ctx, scope, known, era)
 }

@@ -73,7 +73,7 @@ func (c *Cache) void(ctx context.Context, scope string, p Purge) error {
 	c.metrics.purged[scope].Inc()
 	if c.far == nil {
 		c.flights.mu.Lock()
-		c.account.next(p)
+		c.account.own(p)
 		c.detach(p)
 		c.flights.mu.Unlock()
 		c.judge()
@@ -103,14 +103,18 @@ func (c *Cache) drop(k entryKey, soft bool) {
 // voided takes in a purge of tags or of all. It returns false where the account is not up to it.
 func (c *Cache) voided(p Purge, m Mark) bool {
 	c.flights.mu.Lock()
-	inStep := c.account.note(p, m)
-	c.detach(p)
+	is := c.account.note(p, m)
+	if is != old {
+		c.detach(p)
+	}
 	c.flights.mu.Unlock()
-	c.judge()
-	if !inStep {
+	switch is {
+	case next:
+		c.judge()
+	case beyond:
 		c.hurry()
 	}
-	return inStep
+	return is != beyond
 }
 
 // voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept, nor joined.

@@ -12,8 +12,10 @@ var (
 	acquireScript = newScript("acquire", `
 local value, seen = redis.call('GET', KEYS[1]), ARGV[4]
 if value and value ~= '' and (seen == '' or string.sub(value, 1, #seen) ~= seen) then return {1, value} end
-if redis.call('SET', KEYS[2], ARGV[1] .. ARGV[2], 'NX', 'PX', ARGV[3]) then return {0} end
-return {2, redis.call('GET', KEYS[2]), redis.call('PTTL', KEYS[2])}`)
+local lease = redis.call('GET', KEYS[2])
+if lease and string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then return {2, lease, redis.call('PTTL', KEYS[2])} end
+redis.call('SET', KEYS[2], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
+return {0}`)
 
 	renewScript = newScript("renew", `
 local lease = redis.call('GET', KEYS[2])
@@ -23,7 +25,9 @@ return redis.call('PEXPIRE', KEYS[2], ARGV[2])`)
 	fillScript = newScript("fill", `
 local lease = redis.call('GET', KEYS[2])
 if not lease or string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+local ttl = tonumber(ARGV[3])
+if ttl > 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', ttl) end
+if ttl < 0 then redis.call('DEL', KEYS[1]) end
 redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1`)
@@ -62,9 +66,12 @@ func (s *RedisStore) Renew(ctx context.Context, key, token string, ttl time.Dura
 
 // Fill implements Leaser.
 func (s *RedisStore) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration, message []byte) (bool, error) {
-	var ms int64
-	if ttl > 0 {
+	ms := int64(0)
+	switch {
+	case ttl > 0:
 		ms = milliseconds(ttl)
+	case ttl < 0:
+		ms = -1
 	}
 	return s.run(ctx, fillScript, s.keys(key), token, value, ms, s.channel(), message).Bool()
 }

@@ -102,7 +102,7 @@ func (h *redisHub) subscribe(ctx context.Context, client redis.UniversalClient, 
 		}
 		switch m := m.(type) {
 		case *redis.Subscription:
-			load(ctx, client)
+			loadScripts(ctx, client)
 			h.tell(ctx, func(l Listener) { l.Connected() }, true)
 		case *redis.Message:
 			h.tell(ctx, func(l Listener) { l.Message([]byte(m.Payload)) }, true)

@@ -4,22 +4,38 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
-// An account is one hash, so that Redis evicts all of it or nothing: fields era, seq, floor, all and softall,
-// and those of tags, behind "t:" and, of soft purges, "s:". Once it has more than 2 × 5000, the older half of
-// them goes, and floor is the highest number among those.
+// An account is one hash, so that Redis evicts all of it or nothing: fields era, run, seq, floor, all and softall,
+// and those of tags, behind "t:" and, of soft purges, "s:". Once it has more than 2 × accountTags, the older half
+// of them goes, and floor is the highest number among those.
+//
+// beginAccount begins another where there is none, where this one has less than is known of it, and where it is
+// another run's: a server that was restarted from a snapshot, or a replica in the place of its master, may have
+// missed purges.
+const beginAccount = `
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local era, seq = redis.call('HGET', KEYS[1], 'era'), tonumber(redis.call('HGET', KEYS[1], 'seq') or 0)
+if era and (redis.call('HGET', KEYS[1], 'run') ~= run or era == ARGV[2] and seq < tonumber(ARGV[3])) then
+  redis.call('DEL', KEYS[1])
+  era = false
+end
+if not era then
+  era, seq = ARGV[1], 0
+  redis.call('HSET', KEYS[1], 'era', era, 'run', run)
+end
+`
+
 var (
-	purgesScript = newScript("purges", `
-redis.call('HSETNX', KEYS[1], 'era', ARGV[1])
+	purgesScript = newScript("purges", beginAccount+`
+if era == ARGV[2] and seq == tonumber(ARGV[3]) then return {'era', era, 'seq', tostring(seq)} end
 return redis.call('HGETALL', KEYS[1])`)
 
-	voidScript = newScript("void", `
-redis.call('HSETNX', KEYS[1], 'era', ARGV[1])
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-for i = 5, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], seq) end
-local most = tonumber(ARGV[4])
+	voidScript = newScript("void", beginAccount+`
+seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+for i = 7, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], seq) end
+local most = tonumber(ARGV[6])
 if redis.call('HLEN', KEYS[1]) > 2 * most then
   local all, seqs = redis.call('HGETALL', KEYS[1]), {}
   for i = 1, #all, 2 do
@@ -32,8 +48,7 @@ if redis.call('HLEN', KEYS[1]) > 2 * most then
   end
   redis.call('HSET', KEYS[1], 'floor', floor)
 end
-local era = redis.call('HGET', KEYS[1], 'era')
-redis.call('PUBLISH', ARGV[2], ARGV[3] .. era .. ' ' .. seq)
+redis.call('PUBLISH', ARGV[4], ARGV[5] .. era .. ' ' .. seq)
 return {era, seq}`)
 
 	invalidateScript = newScript("invalidate", `
@@ -45,9 +60,6 @@ if redis.call('GETRANGE', KEYS[1], 0, #ARGV[3] - 1) == ARGV[3] then redis.call('
 redis.call('DEL', KEYS[2])
 return redis.call('PUBLISH', ARGV[1], ARGV[2])`)
 )
-
-// accountTags is how many tags an account keeps at least.
-const accountTags = 5000
 
 // Invalidate implements Invalidator.
 func (s *RedisStore) Invalidate(ctx context.Context, key string, message []byte) error {
@@ -63,8 +75,8 @@ func (s *RedisStore) Amend(ctx context.Context, key string, old, now, message []
 }
 
 // Void implements Invalidator.
-func (s *RedisStore) Void(ctx context.Context, scope, era string, p Purge, message []byte) (Mark, error) {
-	args := []any{era, s.channel(), message, accountTags}
+func (s *RedisStore) Void(ctx context.Context, scope string, known Mark, era string, p Purge, message []byte) (Mark, error) {
+	args := []any{era, known.Era, known.Seq, s.channel(), message, accountTags}
 	for _, field := range p.fields() {
 		args = append(args, field)
 	}
@@ -82,27 +94,9 @@ func (s *RedisStore) Void(ctx context.Context, scope, era string, p Purge, messa
 	return Mark{}, fmt.Errorf("cache: not an answer to void: %d parts", len(reply))
 }
 
-// fields are those of an account that note p.
-func (p Purge) fields() (names []string) {
-	if len(p.Tags) == 0 {
-		if p.Soft {
-			return []string{"softall"}
-		}
-		return []string{"all"}
-	}
-	prefix := "t:"
-	if p.Soft {
-		prefix = "s:"
-	}
-	for _, tag := range p.Tags {
-		names = append(names, prefix+tag)
-	}
-	return names
-}
-
 // Purges implements Invalidator.
-func (s *RedisStore) Purges(ctx context.Context, scope, era string) (Account, error) {
-	reply, err := s.run(ctx, purgesScript, []string{s.account(scope)}, era).Result()
+func (s *RedisStore) Purges(ctx context.Context, scope string, known Mark, era string) (Account, error) {
+	reply, err := s.run(ctx, purgesScript, []string{s.account(scope)}, era, known.Era, known.Seq).Result()
 	if err != nil {
 		return Account{}, err
 	}
@@ -119,8 +113,11 @@ func (s *RedisStore) Purges(ctx context.Context, scope, era string) (Account, er
 	}
 	a := Account{Tags: map[string]uint64{}, SoftTags: map[string]uint64{}}
 	for name, value := range fields {
-		if name == "era" {
+		switch name {
+		case "era":
 			a.Era = value
+			continue
+		case "run":
 			continue
 		}
 		n, err := strconv.ParseUint(value, 10, 64)
@@ -130,25 +127,6 @@ func (s *RedisStore) Purges(ctx context.Context, scope, era string) (Account, er
 		a.note(name, n)
 	}
 	return a, nil
-}
-
-func (a *Account) note(field string, n uint64) {
-	switch tag, isTag := strings.CutPrefix(field, "t:"); {
-	case isTag:
-		a.Tags[tag] = n
-	case field == "seq":
-		a.Seq = n
-	case field == "floor":
-		a.Floor = n
-	case field == "all":
-		a.All = n
-	case field == "softall":
-		a.SoftAll = n
-	default:
-		if tag, isTag := strings.CutPrefix(field, "s:"); isTag {
-			a.SoftTags[tag] = n
-		}
-	}
 }
 
 func (s *RedisStore) account(scope string) string { return s.key(scope) + ":purges" }

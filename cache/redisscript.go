@@ -26,8 +26,8 @@ func (s *RedisStore) run(ctx context.Context, script redisScript, keys []string,
 	return script.lua.Run(context.WithValue(ctx, scriptKey{}, script.name), s.client, keys, args...)
 }
 
-// load has Redis know the scripts before they are called: each would fail once, and be sent then.
-func load(ctx context.Context, client redis.UniversalClient) {
+// loadScripts has Redis know the scripts before they are called: each would fail once, and be sent then.
+func loadScripts(ctx context.Context, client redis.UniversalClient) {
 	ctx, cancel := context.WithTimeout(ctx, hubPing)
 	defer cancel()
 	for _, script := range []redisScript{

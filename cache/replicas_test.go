@@ -142,13 +142,13 @@ func (s *shaky) Amend(ctx context.Context, key string, old, now, message []byte)
 	return s.call(ctx, func() error { return s.Memory.Amend(ctx, key, old, now, message) })
 }
 
-func (s *shaky) Void(ctx context.Context, scope, era string, p cache.Purge, message []byte) (m cache.Mark, err error) {
-	err = s.call(ctx, func() (err error) { m, err = s.Memory.Void(ctx, scope, era, p, message); return err })
+func (s *shaky) Void(ctx context.Context, scope string, known cache.Mark, era string, p cache.Purge, message []byte) (m cache.Mark, err error) {
+	err = s.call(ctx, func() (err error) { m, err = s.Memory.Void(ctx, scope, known, era, p, message); return err })
 	return m, err
 }
 
-func (s *shaky) Purges(ctx context.Context, scope, era string) (a cache.Account, err error) {
-	err = s.call(ctx, func() (err error) { a, err = s.Memory.Purges(ctx, scope, era); return err })
+func (s *shaky) Purges(ctx context.Context, scope string, known cache.Mark, era string) (a cache.Account, err error) {
+	err = s.call(ctx, func() (err error) { a, err = s.Memory.Purges(ctx, scope, known, era); return err })
 	return a, err
 }
 

@@ -21,32 +21,30 @@ func schemaOf[T any](codec Codec) uint64 {
 	}
 	h := fnv.New64a()
 	fmt.Fprint(h, key.codec)
-	describe(h, key.value, nil)
+	describe(h, key.value, make(map[reflect.Type]int))
 	n, _ := schemas.LoadOrStore(key, h.Sum64())
 	return n.(uint64)
 }
 
-// describe writes what t is made of. within are the named types around it.
-func describe(w io.Writer, t reflect.Type, within []reflect.Type) {
+// describe writes what t is made of. known are the named types that it is through with or within, by number.
+func describe(w io.Writer, t reflect.Type, known map[reflect.Type]int) {
 	fmt.Fprint(w, t.Kind())
 	if t.Name() != "" && t.PkgPath() != "" {
-		for i, each := range within {
-			if each == t {
-				fmt.Fprint(w, "^", len(within)-i)
-				return
-			}
+		if n, ok := known[t]; ok {
+			fmt.Fprint(w, "^", n)
+			return
 		}
-		within = append(within[:len(within):len(within)], t)
+		known[t] = len(known)
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:
-		describe(w, t.Elem(), within)
+		describe(w, t.Elem(), known)
 	case reflect.Array:
 		fmt.Fprint(w, t.Len())
-		describe(w, t.Elem(), within)
+		describe(w, t.Elem(), known)
 	case reflect.Map:
-		describe(w, t.Key(), within)
-		describe(w, t.Elem(), within)
+		describe(w, t.Key(), known)
+		describe(w, t.Elem(), known)
 	case reflect.Struct:
 		fmt.Fprint(w, "{")
 		for i := range t.NumField() {
@@ -55,7 +53,7 @@ func describe(w io.Writer, t reflect.Type, within []reflect.Type) {
 				continue // encoding sees none of it, unless the type does so itself, under its name
 			}
 			fmt.Fprintf(w, "%q %q ", f.Name, f.Tag)
-			describe(w, f.Type, within)
+			describe(w, f.Type, known)
 		}
 		fmt.Fprint(w, "}")
 		if t.NumField() > 0 && opaque(t) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -134,4 +135,78 @@ func (c *counted) Unmarshal(b []byte, v any) error {
 		return errors.New("no such thing")
 	}
 	return json.Unmarshal(b, v)
+}
+
+// TestTwoVersionsDoNotFight: while a new version of the program is rolled out, each keeps its own values near.
+func TestTwoVersionsDoNotFight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := new(storetest.Memory)
+		before, after := newCache(t, far, cache.Options{TTL: time.Hour}), newCache(t, far, cache.Options{TTL: time.Hour})
+		loads := 0
+		for range 10 {
+			if _, err := cache.Fetch(t.Context(), before, "key", func(context.Context) (priceV1, error) { loads++; return priceV1{}, nil }); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if _, err := cache.Fetch(t.Context(), after, "key", func(context.Context) (renamed, error) { loads++; return renamed{}, nil }); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if loads > 4 { // New may look after its account once
+			t.Errorf("%d loads of 20 calls, want one a version", loads)
+		}
+	})
+}
+
+// Types that know each other, as those of an object-relational mapper do.
+type (
+	knot  struct{ A, B, C, D, E, F, G, H, I, J *knots }
+	knots struct {
+		A *knotA
+		B *knotB
+		C *knotC
+		D *knotD
+		E *knotE
+		F *knotF
+	}
+	knotA struct{ Knots *knots }
+	knotB struct {
+		Knots *knots
+		A     *knotA
+	}
+	knotC struct {
+		Knots *knots
+		A     *knotA
+		B     *knotB
+	}
+	knotD struct {
+		Knots *knots
+		A     *knotA
+		B     *knotB
+		C     *knotC
+	}
+	knotE struct {
+		Knots *knots
+		A     *knotA
+		B     *knotB
+		C     *knotC
+		D     *knotD
+	}
+	knotF struct {
+		Knots *knots
+		A     *knotA
+		B     *knotB
+		C     *knotC
+		D     *knotD
+		E     *knotE
+	}
+)
+
+// TestSchemaOfTypesThatKnowEachOther is a matter of milliseconds, and of hours for who follows every path.
+func TestSchemaOfTypesThatKnowEachOther(t *testing.T) {
+	c := newCache(t, nil, cache.Options{TTL: time.Hour})
+	if _, err := cache.Fetch(t.Context(), c, "key", func(context.Context) (knot, error) { return knot{}, nil }); err != nil {
+		t.Error(err)
+	}
 }

@@ -12,8 +12,8 @@ var ErrNotFound = errors.New("cache: not found")
 // Store keeps bytes under keys, for all processes. It may forget any of them at any time. Implementations
 // are safe for concurrent use and return when the context ends; package storetest holds them to this.
 //
-// A Store that is also an Invalidator lets purges and new values reach all processes; one that is a Leaser
-// besides has one of them load a key.
+// A Store that is also an Invalidator lets purges reach all processes; one that is a Leaser besides has one of
+// them load a key, and new values reach all.
 type Store interface {
 	// Get returns the bytes under key, which the caller may keep but not change, or ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)
@@ -29,13 +29,13 @@ type Store interface {
 type Leaser interface {
 	Store
 	// Acquire gives the caller the lease on key for ttl, under a token of its own, of 22 characters, and keeps note for
-	// those who ask meanwhile. It gives none where another holds it, nor where key has a value: one that is not
+	// those who ask meanwhile; to ask twice under one token is to ask once. It gives none where another holds it, nor where key has a value: one that is not
 	// empty and does not begin with seen, which is how the value begins that the caller knows and wants to replace.
 	Acquire(ctx context.Context, key string, seen []byte, token string, note []byte, ttl time.Duration) (Acquired, error)
 	// Renew has the lease last for ttl from now. It returns false if token does not hold it.
 	Renew(ctx context.Context, key, token string, ttl time.Duration) (bool, error)
-	// Fill gives the lease back, keeps value under key for ttl (zero: it keeps nothing and leaves what is there),
-	// and sends message to all listeners. All of it is done, or nothing where it returns false: token does
+	// Fill gives the lease back, keeps value under key for ttl (zero: it leaves what is there; below zero: it forgets
+	// that), and sends message to all listeners. All of it is done, or nothing where it returns false: token does
 	// not hold the lease.
 	Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration, message []byte) (bool, error)
 }
@@ -56,11 +56,13 @@ type Invalidator interface {
 	// Amend puts now in the place of the beginning of key's value, if that is old, which is as long. It takes away
 	// the lease and sends message to all listeners in any case.
 	Amend(ctx context.Context, key string, old, now, message []byte) error
-	// Void numbers a purge, notes it in the scope's account, which it begins with era if there is none, and sends to all
-	// listeners message with the era, a blank and the number in decimal behind it. It returns both.
-	Void(ctx context.Context, scope, era string, p Purge, message []byte) (Mark, error)
-	// Purges returns the scope's account, which it begins with era if there is none.
-	Purges(ctx context.Context, scope, era string) (Account, error)
+	// Void numbers a purge, notes it in the scope's account, and sends to all listeners message with the era, a blank
+	// and the number in decimal behind it. It returns both. It begins an account with era if there is none, or if it is
+	// not known that what is there has all purges: surely not if it is of known's era and its number is lower.
+	Void(ctx context.Context, scope string, known Mark, era string, p Purge, message []byte) (Mark, error)
+	// Purges returns the scope's account, which it begins as Void does. Of one that is at known it may leave out all but
+	// the Mark.
+	Purges(ctx context.Context, scope string, known Mark, era string) (Account, error)
 	// Listen has l told of messages until stop is called. It returns once l is connected, or ctx ends.
 	Listen(ctx context.Context, l Listener) (stop func())
 }

@@ -62,7 +62,11 @@ func registered[C prometheus.Collector](r prometheus.Registerer, c C) (C, error)
 }
 
 func (m *storeMetrics) called(op, result string, d time.Duration, sc trace.SpanContext) {
-	observe(m.calls[storeCall{op, result}], d, sc)
+	o, ok := m.calls[storeCall{op, result}]
+	if !ok {
+		o = m.calls[storeCall{op, resultError}] // a store that answers what it is not asked
+	}
+	observe(o, d, sc)
 }
 
 // lagged records how long a message took: less than nothing where the sender's clock is ahead.

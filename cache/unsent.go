@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,13 @@ func (u *unsent) count() int {
 func (u *unsent) add(s sending, unites bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.list = append(u.list, s)
+	// A key is there once, hard if any was.
+	i := slices.IndexFunc(u.list, func(is sending) bool { return !s.all && !is.all && is.key == s.key })
+	if i >= 0 {
+		u.list[i].Soft = u.list[i].Soft && s.Soft
+	} else {
+		u.list = append(u.list, s)
+	}
 	if unites && len(u.list) > mostUnsent {
 		u.list = []sending{{all: true}}
 	}
@@ -88,7 +95,7 @@ func (c *Cache) send(ctx context.Context, s sending) error {
 func (c *Cache) tell(ctx context.Context, s sending) error {
 	inv := c.far.invalid
 	if s.all {
-		mark, err := inv.Void(ctx, c.opts.Name, newToken(), s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
+		mark, err := inv.Void(ctx, c.opts.Name, c.account.mark(), newToken(), s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
 		if err == nil && !c.voided(s.Purge, mark) {
 			c.voidHere(s.Purge)
 		}

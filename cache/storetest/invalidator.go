@@ -82,6 +82,21 @@ var invalidatorTests = []invalidatorTest{
 		}
 		void(t, s, "another", "three", cache.Mark{Era: "three", Seq: 1}, cache.Purge{})
 	}},
+	{"an account that has less than is known of it is another's", func(t *testing.T, s cache.Invalidator) {
+		void(t, s, "scope", "one", cache.Mark{Era: "one", Seq: 1}, cache.Purge{Tags: []string{"a"}})
+		for _, known := range []cache.Mark{{Era: "one", Seq: 1}, {Era: "another", Seq: 7}} {
+			if a, err := s.Purges(t.Context(), "scope", known, "two"); err != nil || a.Mark != (cache.Mark{Era: "one", Seq: 1}) {
+				t.Errorf("%+v, %v, where %+v is known; want era one", a, err, known)
+			}
+		}
+		if a, err := s.Purges(t.Context(), "scope", cache.Mark{Era: "one", Seq: 2}, "two"); err != nil || a.Mark != (cache.Mark{Era: "two"}) || len(a.Tags) != 0 {
+			t.Errorf("%+v, %v; want an empty account of era two", a, err)
+		}
+		m, err := s.Void(t.Context(), "scope", cache.Mark{Era: "two", Seq: 5}, "three", cache.Purge{}, nil)
+		if want := (cache.Mark{Era: "three", Seq: 1}); err != nil || m != want {
+			t.Errorf("%+v, %v; want %+v", m, err, want)
+		}
+	}},
 	{"purges are numbered and noted, by what they name", func(t *testing.T, s cache.Invalidator) {
 		for i, p := range []cache.Purge{
 			{Tags: []string{"a", "b"}}, {}, {Soft: true}, {Soft: true, Tags: []string{"b", "c"}}, {Tags: []string{"a", "ü {x}:\n"}}, {Tags: []string{""}},
@@ -134,7 +149,7 @@ var invalidatorTests = []invalidatorTest{
 			t.Fatal(err)
 		}
 		for range 2 {
-			if _, err := s.Void(t.Context(), "scope", "era", cache.Purge{Tags: []string{"a"}}, []byte("void: ")); err != nil {
+			if _, err := s.Void(t.Context(), "scope", cache.Mark{}, "era", cache.Purge{Tags: []string{"a"}}, []byte("void: ")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -200,10 +215,10 @@ var invalidatorTests = []invalidatorTest{
 				t.Errorf("%s: %v, want context.Canceled", name, err)
 			}
 		}
-		if _, err := s.Void(ctx, "scope", "era", cache.Purge{}, nil); !errors.Is(err, context.Canceled) {
+		if _, err := s.Void(ctx, "scope", cache.Mark{}, "era", cache.Purge{}, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("Void: %v, want context.Canceled", err)
 		}
-		if _, err := s.Purges(ctx, "scope", "era"); !errors.Is(err, context.Canceled) {
+		if _, err := s.Purges(ctx, "scope", cache.Mark{}, "era"); !errors.Is(err, context.Canceled) {
 			t.Errorf("Purges: %v, want context.Canceled", err)
 		}
 	}},
@@ -218,14 +233,14 @@ func amend(t *testing.T, s cache.Invalidator, key, old, now string) {
 
 func void(t *testing.T, s cache.Invalidator, scope, era string, want cache.Mark, p cache.Purge) {
 	t.Helper()
-	if got, err := s.Void(t.Context(), scope, era, p, []byte("message")); err != nil || got != want {
+	if got, err := s.Void(t.Context(), scope, cache.Mark{}, era, p, []byte("message")); err != nil || got != want {
 		t.Errorf("Void(%q, %.100v) = %+v, %v; want %+v", scope, p, got, err, want)
 	}
 }
 
 func purges(t *testing.T, s cache.Invalidator, scope, era string) cache.Account {
 	t.Helper()
-	a, err := s.Purges(t.Context(), scope, era)
+	a, err := s.Purges(t.Context(), scope, cache.Mark{}, era)
 	if err != nil {
 		t.Fatalf("Purges(%q): %v", scope, err)
 	}

@@ -34,6 +34,21 @@ func leaserTests(wait func(time.Duration)) []leaserTest {
 			}
 			acquired(t, s, "another", nil, tokenB, nil)
 		}},
+		{"to ask twice under one token is to ask once", func(t *testing.T, s cache.Leaser) {
+			acquired(t, s, "key", nil, tokenA, []byte("note"))
+			acquired(t, s, "key", nil, tokenA, []byte("note"))
+			if got, err := s.Acquire(t.Context(), "key", nil, tokenB, nil, time.Minute); err != nil || got.Held || string(got.Note) != "note" {
+				t.Errorf("%+v, %v; want the holder's note", got, err)
+			}
+		}},
+		{"who holds a lease may have the value be forgotten", func(t *testing.T, s cache.Leaser) {
+			set(t, s, "key", []byte("value"), time.Minute)
+			acquired(t, s, "key", []byte("value"), tokenA, nil)
+			filled(t, s, "key", tokenB, nil, -1, false)
+			want(t, s, "key", []byte("value"))
+			filled(t, s, "key", tokenA, nil, -1, true)
+			wantMissing(t, s, "key")
+		}},
 		{"of many that ask at once one holds it", func(t *testing.T, s cache.Leaser) {
 			var all sync.WaitGroup
 			var held atomic.Int64

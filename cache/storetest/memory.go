@@ -94,7 +94,7 @@ func (m *Memory) Acquire(ctx context.Context, key string, seen []byte, token str
 		return cache.Acquired{Value: value}, nil
 	}
 	now := time.Now()
-	if l, ok := m.leases[key]; ok && now.Before(l.expires) {
+	if l, ok := m.leases[key]; ok && now.Before(l.expires) && l.token != token {
 		return cache.Acquired{Note: l.note, Left: l.expires.Sub(now)}, nil
 	}
 	if m.leases == nil {
@@ -135,8 +135,11 @@ func (m *Memory) Fill(ctx context.Context, key, token string, value []byte, ttl 
 	if !m.holds(key, token) {
 		return false, nil
 	}
-	if ttl > 0 {
+	switch {
+	case ttl > 0:
 		m.set(key, value, ttl)
+	case ttl < 0:
+		delete(m.values, key)
 	}
 	delete(m.leases, key)
 	m.send(message)
@@ -175,13 +178,13 @@ func (m *Memory) Amend(ctx context.Context, key string, old, now, message []byte
 }
 
 // Void implements cache.Invalidator. It forgets no tags.
-func (m *Memory) Void(ctx context.Context, scope, era string, p cache.Purge, message []byte) (cache.Mark, error) {
+func (m *Memory) Void(ctx context.Context, scope string, known cache.Mark, era string, p cache.Purge, message []byte) (cache.Mark, error) {
 	if err := ctx.Err(); err != nil {
 		return cache.Mark{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.account(scope, era)
+	a := m.account(scope, known, era)
 	a.Seq++
 	switch {
 	case len(p.Tags) == 0 && p.Soft:
@@ -201,18 +204,21 @@ func (m *Memory) Void(ctx context.Context, scope, era string, p cache.Purge, mes
 }
 
 // Purges implements cache.Invalidator.
-func (m *Memory) Purges(ctx context.Context, scope, era string) (cache.Account, error) {
+func (m *Memory) Purges(ctx context.Context, scope string, known cache.Mark, era string) (cache.Account, error) {
 	if err := ctx.Err(); err != nil {
 		return cache.Account{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := *m.account(scope, era)
+	a := *m.account(scope, known, era)
 	a.Tags, a.SoftTags = maps.Clone(a.Tags), maps.Clone(a.SoftTags)
 	return a, nil
 }
 
-func (m *Memory) account(scope, era string) *cache.Account {
+func (m *Memory) account(scope string, known cache.Mark, era string) *cache.Account {
+	if a := m.accounts[scope]; a != nil && a.Era == known.Era && a.Seq < known.Seq {
+		delete(m.accounts, scope)
+	}
 	if m.accounts == nil {
 		m.accounts = make(map[string]*cache.Account)
 	}

@@ -22,17 +22,18 @@ type RedisServer struct {
 
 	t     testing.TB
 	path  string
+	dir   string
 	args  []string
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	ended <-chan struct{}
 }
 
-// Redis starts a server that lives as long as the test and keeps nothing on disk. Its arguments are args, such
+// Redis starts a server that lives as long as the test and keeps nothing on disk unless it is told SAVE. Its arguments are args, such
 // as those of a cluster or a Sentinel, and then its own.
 func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
-	s := &RedisServer{t: t, path: Command(t, "redis-server"), args: args}
+	s := &RedisServer{t: t, path: Command(t, "redis-server"), dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
 	// A port that was free may be another's a moment later: then this server is not the one that answers.
 	for range 10 {
@@ -73,7 +74,7 @@ func (s *RedisServer) start() bool {
 		s.t.Fatal(err)
 	}
 	s.cmd = exec.Command(s.path, append(slices.Clone(s.args), "--port", port, "--bind", "127.0.0.1", "--save", "",
-		"--appendonly", "no", "--dir", s.t.TempDir(), "--loglevel", "warning")...)
+		"--appendonly", "no", "--dir", s.dir, "--loglevel", "warning")...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

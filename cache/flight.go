@@ -80,6 +80,13 @@ func (f *flights) join(ctx context.Context, k entryKey, known *entry) (*call, bo
 	return c, true
 }
 
+// flying tells whether there is a call under k.
+func (f *flights) flying(k entryKey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[k] != nil
+}
+
 func (f *flights) leave(k entryKey, c *call) {
 	f.mu.Lock()
 	if f.calls[k] == c {

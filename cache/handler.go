@@ -23,8 +23,8 @@ type Handler struct {
 //
 // Otherwise next runs detached from the client's connection, and its answer is held in memory, however
 // long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
-// becomes a 500, or a 504 after Limits.LoadTimeout or the request's own deadline; one too many at once a 503
-// with Retry-After; for a client that left, Handler panics with http.ErrAbortHandler, as net/http has it.
+// becomes a 500, or a 504 after Limits.LoadTimeout (from when the load began, maybe in another process) or the
+// request's own deadline; one too many at once a 503 with Retry-After; for a client that left, Handler panics with http.ErrAbortHandler, as net/http has it.
 func (c *Cache) Handler(next http.Handler) *Handler { return &Handler{c, next} }
 
 // ServeHTTP implements http.Handler.
@@ -39,7 +39,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if outcome := e.ready(now); outcome != "" {
 			res := c.resultOf(e, outcome, Near, now)
 			c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
-			if outcome == Stale || outcome == Hit && (c.early(e, now) && e.begins()) {
+			if outcome == Stale && !c.flights.flying(k) || outcome == Hit && c.early(e, now) && e.begins() {
 				c.refresh(ctx, k, c.responseSource(c.originRequest(r), h.next), e)
 			}
 			serve(w, r, e, res)

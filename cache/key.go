@@ -9,8 +9,12 @@ import (
 
 // responseKey is the key of the response to r: host, path and query. GET and HEAD share it.
 func (c *Cache) responseKey(r *http.Request) entryKey {
-	k := entryKey{kind: kindResponse, host: strings.ToLower(r.Host), name: pathOf(r.URL)}
-	if query := c.queryOf(r.URL); query != "" {
+	return c.keyOf(r.Host, r.URL)
+}
+
+func (c *Cache) keyOf(host string, u *url.URL) entryKey {
+	k := entryKey{kind: kindResponse, host: strings.ToLower(host), name: pathOf(u)}
+	if query := c.queryOf(u); query != "" {
 		k.name += "?" + query
 	}
 	return k

@@ -21,7 +21,7 @@ func FuzzKey(f *testing.F) {
 		for _, c := range []*Cache{all, some} {
 			r := &http.Request{Method: "GET", URL: u, Host: u.Host, Header: http.Header{}}
 			k := c.responseKey(r)
-			if parsed, err := parseKey(k.String()); err != nil || parsed != k {
+			if parsed, err := c.parseKey(k.String()); err != nil || parsed != k {
 				t.Errorf("%q is read as %+v, %v; want %+v", k, parsed, err, k)
 			}
 			if shown := c.originRequest(r); c.responseKey(shown) != k {

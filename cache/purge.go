@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +22,16 @@ const (
 	Soft Mode = true  // it is stale: served within the windows of Options.Stale while it is loaded again
 )
 
-func parseKey(key string) (k entryKey, err error) {
+func (c *Cache) parseKey(key string) (k entryKey, err error) {
 	kind, rest, ok := strings.Cut(key, ":")
 	switch {
 	case ok && kind == string(kindValue):
 		return entryKey{kind: kindValue, name: rest}, nil
 	case ok && kind == string(kindResponse) && strings.Contains(rest, "/"):
 		slash := strings.IndexByte(rest, '/')
-		return entryKey{kind: kindResponse, host: rest[:slash], name: rest[slash:]}, nil
+		if u, err := url.Parse("http://host" + rest[slash:]); err == nil {
+			return c.keyOf(rest[:slash], u), nil
+		}
 	}
 	return k, fmt.Errorf("%w: %q", ErrKey, key)
 }
@@ -39,7 +42,7 @@ func parseKey(key string) (k entryKey, err error) {
 // When a purge returns, this process has heard of it; others do within milliseconds, if the far tier is an
 // Invalidator. Errors are ErrKey and ErrUnsent.
 func (c *Cache) PurgeKey(ctx context.Context, mode Mode, key string) error {
-	k, err := parseKey(key)
+	k, err := c.parseKey(key)
 	if err != nil {
 		return err
 	}

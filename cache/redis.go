@@ -19,7 +19,9 @@ type RedisStore struct {
 
 // Redis returns a store whose keys begin with prefix, which holds no "{}". The client stays the caller's to configure and to
 // close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline. A value's key is
-// prefix{key}: the braces keep what belongs to it in its slot of a cluster.
+// prefix{key}: the braces keep what belongs to it in its slot of a cluster. The client must read from masters: a replica
+// may not have heard of a purge. A cluster should not keep the cache on disk, or a node that restarts has again what
+// was purged by key; of a single server that is noticed.
 func Redis(client redis.UniversalClient, prefix string) *RedisStore {
 	return &RedisStore{client: client, prefix: prefix}
 }

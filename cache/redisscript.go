@@ -16,8 +16,11 @@ func newScript(name, text string) redisScript { return redisScript{name, redis.N
 
 type scriptKey struct{}
 
-// scriptOf is the name of the script that is called with ctx, or "".
-func scriptOf(ctx context.Context) string {
+// scriptOf is the name of the script that cmd runs, or "". The handshake of a connection has the same context.
+func scriptOf(ctx context.Context, cmd redis.Cmder) string {
+	if cmd.Name() != "evalsha" && cmd.Name() != "eval" {
+		return ""
+	}
 	name, _ := ctx.Value(scriptKey{}).(string)
 	return name
 }

@@ -150,7 +150,7 @@ func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		operation := h.operations.find("", cmd.Name())
 		var span trace.Span
 		if recording {
-			name, script := operation.name, scriptOf(ctx)
+			name, script := operation.name, scriptOf(ctx, cmd)
 			if script != "" {
 				name += " " + script
 			}

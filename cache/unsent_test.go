@@ -148,7 +148,7 @@ func TestCloseTellsOfUnsentPurges(t *testing.T) {
 		if err := c.PurgeAll(t.Context(), cache.Hard); !errors.Is(err, cache.ErrUnsent) {
 			t.Error(err)
 		}
-		if err := c.Close(context.Background()); err == nil || !strings.Contains(err.Error(), "1 purges") {
+		if err := c.Close(context.Background()); err == nil || !strings.Contains(err.Error(), "does not know of: 1") {
 			t.Errorf("%v, want what is lost", err)
 		}
 	})

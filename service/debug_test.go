@@ -93,6 +93,8 @@ func TestPurge(t *testing.T) {
 		{"a program", url.Values{"cache": {"slow"}, "key": {key}}, nil, 204, "miss none"},
 		{"no such tag", url.Values{"cache": {"slow"}, "tag": {"another"}}, nil, 204, "hit near"},
 		{"a key and a tag", url.Values{"cache": {"slow"}, "key": {key}, "tag": {"a"}}, nil, 400, "hit near"},
+		{"half a form", url.Values{"cache": {"slow"}, "all": {"true"}, "soft": {"%zz"}}, nil, 400, "hit near"},
+		{"two keys", url.Values{"cache": {"slow"}, "key": {key, key}}, nil, 400, "hit near"},
 		{"all, perhaps", url.Values{"cache": {"slow"}, "all": {"perhaps"}}, nil, 400, "hit near"},
 		{"all of another cache", url.Values{"cache": {"tiles"}, "all": {"true"}}, nil, 204, "hit near"},
 		{"all", url.Values{"cache": {"slow"}, "all": {"true"}}, nil, 204, "miss none"},

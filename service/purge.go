@@ -16,7 +16,15 @@ import (
 // leaves what is purged to be served while it is computed again. A browser is sent back to the page.
 func (s *server) purge(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	name := r.PostFormValue("cache")
+	if err := r.ParseForm(); err != nil { // what was understood of it might purge more than was meant
+		status := http.StatusBadRequest
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			status = http.StatusRequestEntityTooLarge
+		}
+		problem(w, status, "the form cannot be read")
+		return
+	}
+	name := r.PostForm.Get("cache")
 	i := slices.IndexFunc(s.caches.all(), func(c *cache.Cache) bool { return c.Name() == name })
 	if i < 0 {
 		problem(w, http.StatusNotFound, fmt.Sprintf("there is no cache %q", name))
@@ -53,6 +61,9 @@ func purgeFrom(form url.Values) (func(context.Context, *cache.Cache) error, erro
 		return nil, err
 	}
 	mode, key, tags := cache.Mode(soft), form.Get("key"), form["tag"]
+	if len(form["key"]) > 1 {
+		return nil, errors.New("one key at a time")
+	}
 	switch {
 	case form.Has("key") && len(tags) == 0 && !all:
 		return func(ctx context.Context, c *cache.Cache) error { return c.PurgeKey(ctx, mode, key) }, nil

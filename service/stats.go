@@ -141,6 +141,9 @@ func (s statsSource) ask(ctx context.Context, t tile) (answer tileStatistics, er
 	if res.StatusCode != http.StatusOK {
 		// Read to the end, so that the connection lives on.
 		_, err := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+		if wait, convErr := strconv.Atoi(res.Header.Get("Retry-After")); convErr == nil && res.StatusCode == http.StatusServiceUnavailable {
+			err = errors.Join(err, &cache.RejectedError{Cache: s.cache.Name(), RetryAfter: time.Duration(wait) * time.Second})
+		}
 		return answer, errors.Join(fmt.Errorf("status %s", res.Status), err)
 	}
 	return answer, json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&answer)

@@ -2,53 +2,87 @@ package cache
 
 import (
 	"context"
-	"slices"
-	"sync"
 	"time"
 )
 
-// wishes are what a load says of its value.
-type wishes struct {
-	mu   sync.Mutex
-	ttl  *time.Duration
-	tags []string
-}
-
-type wishesKey struct{}
-
-func wishesFrom(ctx context.Context) *wishes {
-	w, _ := ctx.Value(wishesKey{}).(*wishes)
-	return w
-}
-
-// SetTTL says, in a load, how long its value is fresh, in place of Options.TTL: less for an empty result, more for
-// what never changes. Zero keeps nothing. Elsewhere it does nothing.
-func SetTTL(ctx context.Context, ttl time.Duration) {
-	if w := wishesFrom(ctx); w != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		ttl = max(ttl, 0)
-		w.ttl = &ttl
+// keepNear puts e into the near tier, unless its key was purged or replaced since the flight began to look for
+// it, or its tags were. It tells whether it is there.
+func (c *Cache) keepNear(f *call, k entryKey, e *entry) bool {
+	c.flights.mu.Lock() // what is heard either finds the entry, or the flight finds what was heard
+	defer c.flights.mu.Unlock()
+	if c.near == nil || f.outdates(e) {
+		return false
 	}
+	switch v := c.account.verdict(e.mark, e.tags); {
+	case v == valid, v == softly && e.at(time.Now()) != fresh:
+		c.near.set(k, e, f.trust)
+		return true
+	}
+	return false
 }
 
-// AddTags says, in a load, by which tags PurgeTags finds its value. Elsewhere it does nothing.
-func AddTags(ctx context.Context, tags ...string) {
-	if w := wishesFrom(ctx); w != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.tags = append(w.tags, tags...)
+// keep puts l into the tiers, unless it was purged since the flight began, and sends m to other processes. It
+// tells whether l is in one of them. far tells whether the far tier is of use.
+func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loaded, m message, far bool) bool {
+	inFar := false
+	switch {
+	case f.token != "":
+		held, err := c.fill(ctx, f, k, src, l, m)
+		if err == nil && !held {
+			return false // purged, or taken for dead: another may have a newer one
+		}
+		inFar = err == nil && l.stored
+	case far && c.far.leaser == nil && l.stored && !c.touched(f):
+		inFar = c.far.set(ctx, k, src, l.entry, l.payload)
+		if inFar && c.touched(f) {
+			_ = c.far.remove(ctx, k) // the purge may have come before the set; an error is logged
+			return false
+		}
 	}
+	if !l.stored {
+		if f.err == nil && !l.failing {
+			c.outlived(f, k) // there is an answer, and it is not what is kept
+			if far && c.far.leaser == nil && f.found {
+				_ = c.far.remove(ctx, k) // an error is logged
+			}
+		}
+		return false
+	}
+	return c.keepNear(f, k, l.entry) || inFar
 }
 
-// granted are the TTL, initial unless the load set one, and the tags, sorted.
-func (w *wishes) granted(initial time.Duration) (time.Duration, []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ttl != nil {
-		initial = *w.ttl
+func (c *Cache) touched(f *call) bool {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	return f.touched
+}
+
+// fill gives f's lease back, with l if it is to be kept. held is false if f had lost it.
+func (c *Cache) fill(ctx context.Context, f *call, k entryKey, src source, l loaded, m message) (held bool, err error) {
+	var value []byte
+	var ttl time.Duration
+	switch {
+	case l.stored:
+		value, ttl = seal(k.kind, src.schema, l.entry, l.payload), max(time.Until(l.end()), 0)
+	case m.kind == passed:
+		m.payload = seal(k.kind, src.schema, l.entry, l.payload)
 	}
-	tags := slices.Clone(w.tags)
-	slices.Sort(tags)
-	return initial, slices.Compact(tags)
+	if !l.stored && f.err == nil && !l.failing {
+		ttl = -1 // there is an answer, and it is not what is kept
+	}
+	text := c.written(m)
+	err = c.far.call(ctx, "fill", func(ctx context.Context) (err error) {
+		held, err = c.far.leaser.Fill(ctx, k.far(c.opts.Name), f.token, value, ttl, text)
+		return err
+	})
+	return held, err
+}
+
+// outlived drops what f was to replace, if its key has not been touched since.
+func (c *Cache) outlived(f *call, k entryKey) {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if !f.outdates(nil) {
+		c.near.forget(k)
+	}
 }

@@ -63,6 +63,41 @@ func TestRefreshThatMayNotBeKept(t *testing.T) {
 	}
 }
 
+// TestRefreshThatFailsEndsNothing, however long it goes on about it.
+func TestRefreshThatFailsEndsNothing(t *testing.T) {
+	for desc, size := range map[string]int{"a few words": 10, "too many for a message": 64 << 10} {
+		t.Run(desc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := cache.Options{TTL: time.Minute, Stale: cache.Staleness{WhileRevalidate: time.Hour}, Tuning: cache.Tuning{NearTTL: time.Hour}}
+				far := new(storetest.Memory)
+				down := false
+				origin := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					if down {
+						w.WriteHeader(http.StatusServiceUnavailable)
+						_, _ = w.Write(make([]byte, size))
+						return
+					}
+					_, _ = w.Write([]byte("body"))
+				})
+				one, two := newCache(t, far, o).Handler(origin), newCache(t, far, o).Handler(origin)
+				do(one, "GET", "/")
+				do(two, "GET", "/")
+				synctest.Wait()
+				down = true
+				time.Sleep(2 * time.Minute)
+				for range 3 {
+					for i, h := range []http.Handler{one, two} {
+						if w := do(h, "GET", "/"); w.Code != http.StatusOK || w.Body.String() != "body" {
+							t.Errorf("replica %d: %d, %s", i, w.Code, w.Header()["Cache-Status"])
+						}
+						synctest.Wait()
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestSoftPurgeEndsItsWindow: what is purged softly is served for as long as if it had expired then, however it is purged.
 func TestSoftPurgeEndsItsWindow(t *testing.T) {
 	for desc, purge := range map[string]func(*cache.Cache) error{

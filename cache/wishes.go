@@ -1,0 +1,54 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// wishes are what a load says of its value.
+type wishes struct {
+	mu   sync.Mutex
+	ttl  *time.Duration
+	tags []string
+}
+
+type wishesKey struct{}
+
+func wishesFrom(ctx context.Context) *wishes {
+	w, _ := ctx.Value(wishesKey{}).(*wishes)
+	return w
+}
+
+// SetTTL says, in a load, how long its value is fresh, in place of Options.TTL: less for an empty result, more for
+// what never changes. Zero keeps nothing. Elsewhere it does nothing.
+func SetTTL(ctx context.Context, ttl time.Duration) {
+	if w := wishesFrom(ctx); w != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		ttl = max(ttl, 0)
+		w.ttl = &ttl
+	}
+}
+
+// AddTags says, in a load, by which tags PurgeTags finds its value. Elsewhere it does nothing.
+func AddTags(ctx context.Context, tags ...string) {
+	if w := wishesFrom(ctx); w != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.tags = append(w.tags, tags...)
+	}
+}
+
+// granted are the TTL, initial unless the load set one, and the tags, sorted.
+func (w *wishes) granted(initial time.Duration) (time.Duration, []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ttl != nil {
+		initial = *w.ttl
+	}
+	tags := slices.Clone(w.tags)
+	slices.Sort(tags)
+	return initial, slices.Compact(tags)
+}

@@ -80,13 +80,7 @@ var variables = []variable{
 	{"VITRINE_CACHE_SOFT_TIMEOUT", "3s", "a duration of 0s or more, such as 3s", "when it is late; 0s is never",
 		func(c *config, v string) error { return setDuration(&c.softTimeout, v) }},
 	{"VITRINE_CACHE_LOADS", "256", "a number of 0 or more", "how many answers of each kind are computed at once; as many wait, and others get 503; 0 is any number",
-		func(c *config, v string) (err error) {
-			c.cacheLoads, err = strconv.Atoi(v)
-			if err == nil && c.cacheLoads < 0 {
-				err = errNotAllowed
-			}
-			return err
-		}},
+		func(c *config, v string) error { return setNumber(&c.cacheLoads, v, 0) }},
 	{"VITRINE_SLOW_DELAY", "2s", "a duration of 0s or more, such as 2s", "how long /slow takes",
 		func(c *config, v string) error { return setDuration(&c.slowDelay, v) }},
 	{"VITRINE_UPSTREAM_URL", "", "an http:// or https:// URL without a path", "where /stats asks for its children; empty is this process",
@@ -101,16 +95,12 @@ var variables = []variable{
 	{"VITRINE_LOG_FORMAT", "auto", "auto, text or json", "how it is logged; auto is text on a terminal, else JSON",
 		func(c *config, v string) error { return c.logFormat.UnmarshalText([]byte(v)) }},
 	{"VITRINE_LOG_HITS", "100", "all, or a number of 1 or more", "how many hits a second have a line in JSON; of those beyond, one in 100 has",
-		func(c *config, v string) (err error) {
+		func(c *config, v string) error {
 			if v == "all" {
 				c.logHits = -1
 				return nil
 			}
-			c.logHits, err = strconv.Atoi(v)
-			if err == nil && c.logHits < 1 {
-				err = errNotAllowed
-			}
-			return err
+			return setNumber(&c.logHits, v, 1)
 		}},
 	{"VITRINE_LOG_SLOW", "1s", "a duration above 0s, such as 1s", "from how long on a hit is logged in any case",
 		func(c *config, v string) error {
@@ -196,6 +186,14 @@ func checkAddr(v string) error {
 func setDuration(d *time.Duration, v string) (err error) {
 	*d, err = time.ParseDuration(v)
 	if err == nil && *d < 0 {
+		err = errNotAllowed
+	}
+	return err
+}
+
+func setNumber(n *int, v string, least int) (err error) {
+	*n, err = strconv.Atoi(v)
+	if err == nil && *n < least {
 		err = errNotAllowed
 	}
 	return err

@@ -25,7 +25,8 @@ func (s *server) purge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PostForm.Get("cache")
-	i := slices.IndexFunc(s.caches.all(), func(c *cache.Cache) bool { return c.Name() == name })
+	caches := s.caches.all()
+	i := slices.IndexFunc(caches, func(c *cache.Cache) bool { return c.Name() == name })
 	if i < 0 {
 		problem(w, http.StatusNotFound, fmt.Sprintf("there is no cache %q", name))
 		return
@@ -35,7 +36,7 @@ func (s *server) purge(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	switch err := purge(r.Context(), s.caches.all()[i]); {
+	switch err := purge(r.Context(), caches[i]); {
 	case errors.Is(err, cache.ErrKey):
 		problem(w, http.StatusBadRequest, err.Error())
 	case errors.Is(err, cache.ErrUnsent):

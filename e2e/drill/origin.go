@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"vitrine/e2e/stack"
@@ -33,12 +32,8 @@ func originDown(ctx context.Context, a *act) (err error) {
 		},
 		func() error {
 			return a.traced(ctx, "an old answer says what it stands in for", hot, http.StatusOK, func(t stack.Trace) (string, error) {
-				for _, s := range t.Spans {
-					if s.Tags.Get("cache.outcome") == "stale_error" {
-						return fmt.Sprintf("%s, %s s old", s.OperationName, s.Tags.Get("cache.age")), nil
-					}
-				}
-				return "", fmt.Errorf("none of %d spans does", len(t.Spans))
+				s, err := withOutcome(t, "stale_error")
+				return fmt.Sprintf("%s, %s s old", s.OperationName, s.Tags.Get("cache.age")), err
 			})
 		},
 		func() error {
@@ -48,8 +43,7 @@ func originDown(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "Cache / Loads by result, errors", `sum(rate(cache_load_duration_seconds_count{cache="slow",result="error"}[30s]))`, above(0))
 		},
 		func() error {
-			const answers = `sum by (outcome) (cache_requests_total{cache="slow"} - cache_requests_total{cache="slow"} offset 30s) > 0`
-			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="stale_error"`)
+			return a.picture(ctx, strip, a.prometheus("table", answersOf("slow", "30s")), `outcome="stale_error"`)
 		},
 	)
 }
@@ -68,14 +62,8 @@ func overload(ctx context.Context, a *act) (err error) {
 		return err
 	}
 	const crowd = 400
-	answers := make([]asked, crowd)
-	errs := make([]error, crowd)
-	var all sync.WaitGroup
-	for i := range crowd {
-		all.Go(func() { answers[i], errs[i] = a.ask(ctx, cold()) })
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	answers, err := a.crowd(ctx, crowd, cold)
+	if err != nil {
 		return err
 	}
 	statuses := map[int]int{}
@@ -99,12 +87,8 @@ func overload(ctx context.Context, a *act) (err error) {
 				if err != nil {
 					return "", err
 				}
-				for _, s := range t.Spans {
-					if s.Tags.Get("cache.outcome") == "rejected" {
-						return fmt.Sprintf("%s in %s", s.OperationName, away.trace), nil
-					}
-				}
-				return "", fmt.Errorf("none of %d spans says so", len(t.Spans))
+				s, err := withOutcome(t, "rejected")
+				return fmt.Sprintf("%s in %s", s.OperationName, away.trace), err
 			})
 		},
 		func() error {
@@ -114,9 +98,18 @@ func overload(ctx context.Context, a *act) (err error) {
 			return a.panel(ctx, "Cache / Turned away", `sum(rate(cache_requests_total{cache="tiles",outcome="rejected"}[1m]))`, above(0))
 		},
 		func() error {
-			const answers = `sum by (outcome) (cache_requests_total{cache="tiles"} - cache_requests_total{cache="tiles"} offset 30s) > 0`
-			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="rejected"`)
+			return a.picture(ctx, strip, a.prometheus("table", answersOf("tiles", "30s")), `outcome="rejected"`)
 		},
 		func() error { return a.alert(ctx, "LoadsRejected", labels) },
 	)
+}
+
+// withOutcome is the span that says how its answer came about.
+func withOutcome(t stack.Trace, outcome string) (stack.Span, error) {
+	for _, s := range t.Spans {
+		if s.Tags.Get("cache.outcome") == outcome {
+			return s, nil
+		}
+	}
+	return stack.Span{}, fmt.Errorf("none of %d spans has the outcome %s", len(t.Spans), outcome)
 }

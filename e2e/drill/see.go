@@ -130,6 +130,12 @@ func (a *act) prometheus(tab, promql string) string {
 	return a.Prometheus + "/query?" + url.Values{"g0.expr": {promql}, "g0.tab": {tab}, "g0.range_input": {"5m"}}.Encode()
 }
 
+// answersOf counts how a cache's answers of the last while came about.
+func answersOf(cache, within string) string {
+	requests := fmt.Sprintf(`cache_requests_total{cache=%q}`, cache)
+	return fmt.Sprintf(`sum by (outcome) (%s - %s offset %s) > 0`, requests, requests, within)
+}
+
 // traced asks the site for a path until the answer's trace is as it should be.
 func (a *act) traced(ctx context.Context, what string, path func() string, status int, good func(stack.Trace) (string, error)) error {
 	return a.see(ctx, "trace", what, time.Minute, func() (string, error) {
@@ -189,6 +195,17 @@ func (a *act) ask(ctx context.Context, path string) (asked, error) {
 		}
 	}
 	return asked{res.StatusCode, outcome, trace, time.Since(began)}, nil
+}
+
+// crowd has so many ask at once.
+func (a *act) crowd(ctx context.Context, n int, path func() string) ([]asked, error) {
+	answers, errs := make([]asked, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { answers[i], errs[i] = a.ask(ctx, path()) })
+	}
+	all.Wait()
+	return answers, errors.Join(errs...)
 }
 
 // users ask while the drill goes on.

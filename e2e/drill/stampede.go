@@ -5,25 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 )
 
 // stampede: an entry that is asked for by hundreds at once is thrown out. One load in the whole fleet, and no alert.
 func stampede(ctx context.Context, a *act) error {
 	const crowd = 300
-	answers := make([]asked, crowd)
-	if err := a.fault(fmt.Sprintf("the entry of /slow is purged, and %d ask for it at once", crowd), func() error {
+	var answers []asked
+	if err := a.fault(fmt.Sprintf("the entry of /slow is purged, and %d ask for it at once", crowd), func() (err error) {
 		if err := a.PurgeSlow(ctx); err != nil {
 			return err
 		}
-		errs := make([]error, crowd)
-		var all sync.WaitGroup
-		for i := range crowd {
-			all.Go(func() { answers[i], errs[i] = a.ask(ctx, hot()) })
-		}
-		all.Wait()
-		return errors.Join(errs...)
+		answers, err = a.crowd(ctx, crowd, hot)
+		return err
 	}); err != nil {
 		return err
 	}
@@ -77,8 +71,7 @@ func stampede(ctx context.Context, a *act) error {
 				`sum(increase(cache_requests_total{cache="slow",outcome="coalesced"}[1m])) / sum(increase(cache_requests_total{cache="slow",outcome="miss"}[1m]))`, above(10))
 		},
 		func() error {
-			const answers = `sum by (outcome) (cache_requests_total{cache="slow"} - cache_requests_total{cache="slow"} offset 10s) > 0`
-			return a.picture(ctx, strip, a.prometheus("table", answers), `outcome="coalesced"`)
+			return a.picture(ctx, strip, a.prometheus("table", answersOf("slow", "10s")), `outcome="coalesced"`)
 		},
 		func() error {
 			return a.see(ctx, "alert", "there is none of this cache", 0, func() (string, error) {

@@ -22,6 +22,26 @@ type source struct {
 // errUnshared tells a follower that what it waited for is the leader's alone.
 var errUnshared = errors.New("cache: not to be shared")
 
+// ready concludes with what the near tier has under k, and refreshes it behind the answer if that is due. It returns nil
+// where somebody has to look further. src is asked for where it is needed.
+func (c *Cache) ready(ctx context.Context, k entryKey, src func() source) (*entry, Result) {
+	now := time.Now()
+	e := c.near.get(k, now)
+	if e == nil {
+		return nil, Result{}
+	}
+	outcome := e.ready(now)
+	if outcome == "" {
+		return nil, Result{}
+	}
+	res := c.resultOf(e, outcome, Near, now)
+	c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
+	if outcome == Stale && !c.flights.flying(k) || outcome == Hit && c.early(e, now) && e.begins() {
+		c.refresh(ctx, k, src(), e)
+	}
+	return e, res
+}
+
 // answer finds the value under k in the far tier or loads it, once however many ask. err is the load's,
 // the caller's own context's, or errUnshared, after which the caller runs its own load and concludes.
 func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, res Result, err error) {

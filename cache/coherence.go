@@ -20,7 +20,7 @@ func (c *Cache) hears(b []byte) {
 	case m.from == c.id: // done already; but flights of one key may wait for each other, parted by a purge
 	case m.kind == purged:
 		c.drop(m.key, m.soft)
-	case m.kind == filled, (m.kind == passed || m.kind == released) && !m.failing:
+	case m.kind == filled, m.ends():
 		c.replaced(m)
 	}
 	c.flights.tell(m)

@@ -43,9 +43,7 @@ func seal(k kind, schema uint64, e *entry, payload []byte) []byte {
 	b[0], b[1] = envelopeVersion, byte(k)
 	be := binary.BigEndian
 	be.PutUint64(b[2:], e.id)
-	for i, t := range []time.Time{e.created, e.expires, e.stale, e.last} {
-		be.PutUint64(b[14+8*i:], uint64(t.UnixNano()))
-	}
+	putLifetime(b, e.lifetime)
 	be.PutUint64(b[46:], uint64(e.cost))
 	be.PutUint64(b[54:], schema)
 	if e.error {
@@ -116,15 +114,16 @@ func (e *entry) head(k kind) []byte {
 	return binary.BigEndian.AppendUint64([]byte{envelopeVersion, byte(k)}, e.id)
 }
 
-// soften is b with the lifetime softened.
-func soften(b []byte, now time.Time) []byte {
-	b = slices.Clone(b)
-	if expires := int64(binary.BigEndian.Uint64(b[22:])); now.UnixNano() < expires {
-		early := expires - now.UnixNano()
-		for _, i := range []int{22, 30, 38} {
-			binary.BigEndian.PutUint64(b[i:], binary.BigEndian.Uint64(b[i:])-uint64(early))
-		}
+func putLifetime(b []byte, l lifetime) {
+	for i, t := range []time.Time{l.created, l.expires, l.stale, l.last} {
+		binary.BigEndian.PutUint64(b[14+8*i:], uint64(t.UnixNano()))
 	}
+}
+
+// resealed is b with another lifetime.
+func resealed(b []byte, l lifetime) []byte {
+	b = slices.Clone(b)
+	putLifetime(b, l)
 	binary.BigEndian.PutUint32(b[10:], envelopeSum(b))
 	return b
 }

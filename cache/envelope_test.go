@@ -33,8 +33,8 @@ func FuzzEnvelope(f *testing.F) {
 			t.Error("a value of another schema was accepted")
 		}
 		now := time.Unix(0, 1e18)
-		if softer := in.with(in.softened(now)); softer.at(now) == fresh || !bytes.Equal(soften(sealed, now), seal(kindValue, schema, softer, payload)) {
-			t.Errorf("%+v softened became %q, want %+v", in, soften(sealed, now), softer)
+		if softer := in.with(in.softened(now)); softer.at(now) == fresh || !bytes.Equal(resealed(sealed, softer.lifetime), seal(kindValue, schema, softer, payload)) {
+			t.Errorf("%+v softened became %q, want %+v", in, resealed(sealed, softer.lifetime), softer)
 		}
 		if _, _, err := open(kindValue, schema, seal(kindValue, schema, &entry{cost: -1 - in.cost}, payload)); err == nil {
 			t.Error("a negative cost was accepted")

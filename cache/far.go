@@ -147,9 +147,6 @@ func catch(err *error) {
 // get returns the entry under k, or nil; seen is how the bytes begin that are there and of no use. Its error is
 // that the far tier is of none.
 func (f *farTier) get(ctx context.Context, k entryKey, src source) (e *entry, seen []byte, err error) {
-	if !f.usable() {
-		return nil, nil, errLeftOut
-	}
 	if err := f.sync(ctx, false); err != nil {
 		return nil, nil, err
 	}
@@ -195,20 +192,28 @@ func (f *farTier) read(ctx context.Context, k entryKey, src source, b []byte) (*
 	if e.at(now) == gone {
 		return nil, ErrNotFound
 	}
+	if err := e.decode(src, payload); err != nil {
+		return nil, err
+	}
 	e.hash = f.hash(k)
+	return e, nil
+}
+
+// decode makes e's value. Its error is errCorrupt.
+func (e *entry) decode(src source, payload []byte) (err error) {
 	if e.error {
 		r := reader{b: payload}
 		timeout := r.byte() == 1
 		e.value = failure{&RemoteError{Text: string(r.b), timeout: timeout}}
-		return e, nil
+		return nil
 	}
 	if e.value, err = guarded(src.decode, payload); err != nil {
-		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+		return fmt.Errorf("%w: %w", errCorrupt, err)
 	}
 	if p, ok := e.value.(*response); ok {
 		e.size = p.size() + sizeOf(e.tags)
 	}
-	return e, nil
+	return nil
 }
 
 // guarded decodes: what another version of the program wrote must not bring this one down.

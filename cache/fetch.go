@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"go.opentelemetry.io/otel/trace"
 )
 
 // valueOf holds a Fetch value: a nil interface in it still is a value of type T.
@@ -23,16 +21,9 @@ type valueOf[T any] struct{ v T }
 // must not Fetch its own key: it would wait for itself; and having waited for another, it waits for a place
 // again, if Limits.Loads are taken, also beyond ctx.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
-	k, now := entryKey{kind: kindValue, name: key}, time.Now()
-	if e := c.near.get(k, now); e != nil {
-		if outcome := e.ready(now); outcome != "" {
-			early := outcome == Hit && c.early(e, now) && e.begins()
-			c.conclude(ctx, trace.SpanFromContext(ctx), c.resultOf(e, outcome, Near, now), e, trace.SpanContext{})
-			if early || outcome == Stale {
-				c.refresh(ctx, k, valueSource(c, load), e)
-			}
-			return valueFrom[T](key, e.value)
-		}
+	k := entryKey{kind: kindValue, name: key}
+	if e, _ := c.ready(ctx, k, func() source { return valueSource(c, load) }); e != nil {
+		return valueFrom[T](key, e.value)
 	}
 	l, _, err := c.answer(ctx, k, valueSource(c, load))
 	if err != nil {
@@ -62,8 +53,8 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 			return v, err
 		},
 		load: func(ctx context.Context) (loaded, error) {
-			said := new(wishes)
-			v, err := load(context.WithValue(ctx, wishesKey{}, said))
+			within, said := withWishes(ctx)
+			v, err := load(within)
 			if err != nil {
 				return loaded{}, err
 			}

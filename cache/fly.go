@@ -35,12 +35,13 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 				return
 			}
 		case e == nil:
-			if held != nil && f.known == nil {
+			if f.known != nil {
+				break // a refresh goes on from what it knows
+			}
+			if held != nil {
 				c.near.forget(k) // who lost it, and why, nobody knows
 			}
-			if f.known == nil {
-				f.standsIn(nil)
-			}
+			f.standsIn(nil)
 		default:
 			c.keepNear(f, k, e)
 			if f.takes(e, Far) {

@@ -24,29 +24,24 @@ type Handler struct {
 // Otherwise next runs detached from the client's connection, and its answer is held in memory, however
 // long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
 // becomes a 500, or a 504 after Limits.LoadTimeout (from when the load began, maybe in another process) or the
-// request's own deadline; one too many at once a 503 with Retry-After; for a client that left, Handler panics with http.ErrAbortHandler, as net/http has it.
+// request's own deadline; one too many at once a 503 with Retry-After; for a client that left, Handler panics with
+// http.ErrAbortHandler, as net/http has it.
 func (c *Cache) Handler(next http.Handler) *Handler { return &Handler{c, next} }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, ctx, now := h.cache, r.Context(), time.Now()
+	c, ctx := h.cache, r.Context()
 	if rule := bypassed(r); rule != "" {
 		h.pass(w, r, Result{Outcome: Bypass, Detail: rule})
 		return
 	}
 	k := c.responseKey(r)
-	if e := c.near.get(k, now); e != nil {
-		if outcome := e.ready(now); outcome != "" {
-			res := c.resultOf(e, outcome, Near, now)
-			c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
-			if outcome == Stale && !c.flights.flying(k) || outcome == Hit && c.early(e, now) && e.begins() {
-				c.refresh(ctx, k, c.responseSource(c.originRequest(r), h.next), e)
-			}
-			serve(w, r, e, res)
-			return
-		}
+	src := func() source { return c.responseSource(c.originRequest(r), h.next) }
+	if e, res := c.ready(ctx, k, src); e != nil {
+		serve(w, r, e, res)
+		return
 	}
-	l, res, err := c.answer(ctx, k, c.responseSource(c.originRequest(r), h.next))
+	l, res, err := c.answer(ctx, k, src())
 	switch {
 	case err == nil:
 		serve(w, r, l.entry, res)
@@ -98,8 +93,9 @@ func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
 	return source{
 		decode: func(payload []byte) (any, error) { return unmarshalResponse(payload) },
 		load: func(ctx context.Context) (loaded, error) {
-			rec, said := recorded{header: make(http.Header)}, new(wishes)
-			next.ServeHTTP(&rec, r.WithContext(context.WithValue(ctx, wishesKey{}, said)))
+			rec := recorded{header: make(http.Header)}
+			within, said := withWishes(ctx)
+			next.ServeHTTP(&rec, r.WithContext(within))
 			if err := context.Cause(ctx); err != nil {
 				return loaded{}, err // whether it gave up halfway, nobody knows
 			}

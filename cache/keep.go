@@ -40,8 +40,8 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		}
 	}
 	if !l.stored {
-		if f.err == nil && !l.failing {
-			c.outlived(f, k) // there is an answer, and it is not what is kept
+		if m.ends() {
+			c.outlived(f, k)
 			if far && c.far.leaser == nil && f.found {
 				_ = c.far.remove(ctx, k) // an error is logged
 			}
@@ -67,8 +67,8 @@ func (c *Cache) fill(ctx context.Context, f *call, k entryKey, src source, l loa
 	case m.kind == passed:
 		m.payload = seal(k.kind, src.schema, l.entry, l.payload)
 	}
-	if !l.stored && f.err == nil && !l.failing {
-		ttl = -1 // there is an answer, and it is not what is kept
+	if m.ends() {
+		ttl = -1
 	}
 	text := c.written(m)
 	err = c.far.call(ctx, "fill", func(ctx context.Context) (err error) {

@@ -45,15 +45,14 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 			f.standsIn(e)
 		case got.Value != nil:
 			if useless++; useless > 3 {
-				return c.alone(f) // a store that does not heed seen
+				return c.loadsHere(f) // a store that does not heed seen
 			}
 			seen = headOf(got.Value)
 		case got.Held:
-			f.token, f.remote = token, false
-			c.flights.loads(f)
-			return false
+			f.token = token
+			return c.loadsHere(f)
 		case err != nil:
-			return c.alone(f)
+			return c.loadsHere(f)
 		default:
 			f.span, f.remote = spanFrom(got.Note), true
 			switch c.attend(f, k, src, got.Left, deadline) {
@@ -63,17 +62,17 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 				}
 				f.loaded, f.err = loaded{}, nil // likewise
 			case unshared:
-				return c.alone(f)
+				return c.loadsHere(f)
 			}
 		}
 		if !time.Now().Before(deadline) {
-			return c.alone(f)
+			return c.loadsHere(f)
 		}
 	}
 }
 
-// alone has f load without a lease.
-func (c *Cache) alone(f *call) (done bool) {
+// loadsHere has f load, with its lease if it has one. It is not done.
+func (c *Cache) loadsHere(f *call) (done bool) {
 	f.remote = false
 	c.flights.loads(f)
 	return false
@@ -122,10 +121,7 @@ func (f *call) learns(m message, k entryKey, src source, rest time.Duration) hea
 		return unshared
 	case passed:
 		e, payload, err := open(k.kind, src.schema, m.payload)
-		if err == nil {
-			e.value, err = guarded(src.decode, payload)
-		}
-		if err != nil {
+		if err != nil || e.decode(src, payload) != nil {
 			return unshared
 		}
 		f.loaded = loaded{entry: e}

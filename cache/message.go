@@ -43,6 +43,9 @@ type message struct {
 	mark Mark     // of voided, which the store adds
 }
 
+// ends tells whether a load has brought an answer that may not be kept: what was kept before is not the answer any more.
+func (m message) ends() bool { return (m.kind == passed || m.kind == released) && !m.failing }
+
 func (m message) encode() []byte {
 	b := append(make([]byte, 0, 192+len(m.payload)+len(m.text)), byte(m.kind))
 	for _, s := range []string{m.cache, m.from} {

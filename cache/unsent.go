@@ -122,13 +122,17 @@ func (c *Cache) amend(ctx context.Context, key string, text []byte) (done bool, 
 			return false, err
 		}
 		e, _, err := unseal(b)
+		if err != nil {
+			return false, nil
+		}
+		soft := e.softened(time.Now())
 		switch {
-		case err != nil || time.Until(e.softened(time.Now()).end()) <= 0:
+		case time.Until(soft.end()) <= 0:
 			return false, nil
 		case amended != nil && bytes.HasPrefix(b, amended):
 			return true, nil
 		}
-		now := soften(b, time.Now())
+		now := resealed(b, soft)
 		if c.far.invalid == nil {
 			return true, c.far.store.Set(ctx, key, now, time.Until(e.end())) // what was set since is lost
 		}

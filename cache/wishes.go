@@ -16,6 +16,12 @@ type wishes struct {
 
 type wishesKey struct{}
 
+// withWishes returns a context for a load, and what it will have said.
+func withWishes(ctx context.Context) (context.Context, *wishes) {
+	w := new(wishes)
+	return context.WithValue(ctx, wishesKey{}, w), w
+}
+
 func wishesFrom(ctx context.Context) *wishes {
 	w, _ := ctx.Value(wishesKey{}).(*wishes)
 	return w

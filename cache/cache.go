@@ -105,6 +105,7 @@ func (c *Cache) follow() {
 		ctx, cancel := context.WithTimeout(c.stop, c.opts.Limits.StoreTimeout)
 		defer cancel()
 		unhear = c.far.invalid.Listen(ctx, c.listener())
+		c.suspect.Store(false) // nothing has been kept yet that a message of before could concern
 	}
 	var after sync.WaitGroup
 	after.Go(c.lookAfter)

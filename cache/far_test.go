@@ -137,8 +137,8 @@ func TestHungRedisCostsItsDeadline(t *testing.T) {
 }
 
 func TestRedisThatDiesAndComesBack(t *testing.T) {
-	server := component.Redis(t)
-	c := newCache(t, cache.Redis(redisClient(t, server.Addr), "test:"), cache.Options{TTL: time.Minute, Near: -1})
+	server, registry := component.Redis(t), prometheus.NewRegistry()
+	c := newCache(t, cache.Redis(redisClient(t, server.Addr), "test:"), cache.Options{TTL: time.Minute, Near: -1, Registerer: registry})
 	ask := func(want cache.Outcome) {
 		t.Helper()
 		if _, result, err := fetch(t, c, "key", new(counter).load); err != nil || result.Outcome != want {
@@ -150,6 +150,7 @@ func TestRedisThatDiesAndComesBack(t *testing.T) {
 	server.Kill()
 	ask(cache.Miss)
 	server.Start()
+	eventually(t, "it is in use again", func() bool { return breakerState(t, registry, "cache") == 0 })
 	ask(cache.Miss)
 	ask(cache.Hit)
 }

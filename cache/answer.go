@@ -15,12 +15,19 @@ import (
 type source struct {
 	schema      uint64 // of the payload
 	decode      func(payload []byte) (any, error)
-	load        func(context.Context) (loaded, error)
+	load        func(context.Context, *call) (loaded, error)
 	keepsErrors bool
+	relays      bool                       // the load may hand a response over while it is written
+	fits        func(*entry) bool          // what is kept answers this request; nil: all of it does
+	shares      func(loaded, Outcome) bool // what another request's load brought does; nil: all of it does
+	alone       bool                       // the load is for this request, and is not waited for by others
 }
 
-// errUnshared tells a follower that what it waited for is the leader's alone.
-var errUnshared = errors.New("cache: not to be shared")
+// What a caller is told that has to go on in another way. It has concluded nothing yet.
+var (
+	errUnshared  = errors.New("cache: not to be shared")              // what it waited for is the leader's alone
+	errElsewhere = errors.New("cache: to be found under another key") // by the guide that it got, or not for this request
+)
 
 // ready concludes with what the near tier has under k, and refreshes it behind the answer if that is due. It returns nil
 // where somebody has to look further. src is asked for where it is needed.
@@ -34,30 +41,50 @@ func (c *Cache) ready(ctx context.Context, k entryKey, src func() source) (*entr
 	if outcome == "" {
 		return nil, Result{}
 	}
+	return e, c.serves(ctx, k, src, e, outcome, now)
+}
+
+// serves concludes with e, which the near tier has under k, and refreshes it behind the answer if that is due.
+func (c *Cache) serves(ctx context.Context, k entryKey, src func() source, e *entry, outcome Outcome, now time.Time) Result {
 	res := c.resultOf(e, outcome, Near, now)
 	c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
 	if outcome == Stale && !c.flights.flying(k) || outcome == Hit && c.early(e, now) && e.begins() {
 		c.refresh(ctx, k, src(), e)
 	}
-	return e, res
+	return res
 }
 
-// answer finds the value under k in the far tier or loads it, once however many ask. err is the load's,
-// the caller's own context's, or errUnshared, after which the caller runs its own load and concludes.
-func (c *Cache) answer(ctx context.Context, k entryKey, src source) (l loaded, res Result, err error) {
+// answer finds the value under k in the far tier or loads it, once however many ask. known is one that is not good
+// enough for this caller, or nil. err is the load's, the caller's own context's, errUnshared or errElsewhere.
+func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry) (l loaded, res Result, err error) {
 	span := trace.SpanFromContext(ctx)
 	for tries := 0; ; tries++ {
-		f, leader := c.flights.join(ctx, k, nil)
+		var f *call
+		leader := src.alone
+		if leader {
+			f = c.flights.single(ctx, k, src, known)
+		} else {
+			f, leader = c.flights.join(ctx, k, src, known)
+		}
 		if leader {
 			c.loads.Go(func() { c.fly(f, k, src) })
 		}
 		var link trace.SpanContext
 		l, res, link, err = c.await(ctx, f, leader)
-		if err == nil && !leader && tries < 3 && l.entry != nil && !c.stands(l.entry) {
-			continue // purged since it was loaded, and this caller may have come after that
+		if leader && l.relay == nil {
+			f.relay.decline()
 		}
-		if errors.Is(err, errUnshared) {
+		switch {
+		case errors.Is(err, errUnshared):
 			return l, res, err
+		case err != nil || l.entry == nil:
+		case l.asGuide() != nil:
+			return l, res, errElsewhere
+		case leader:
+		case tries < 3 && !c.stands(l.entry):
+			continue // purged since it was loaded, and this caller may have come after that
+		case src.shares != nil && !src.shares(l, res.Outcome):
+			return l, res, errElsewhere
 		}
 		c.conclude(ctx, span, res, l.entry, link)
 		if res.Outcome == Stale {
@@ -74,6 +101,10 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		res.Outcome = Miss
 	}
 	defer yield(ctx)()
+	var offered <-chan struct{}
+	if f.relay != nil {
+		offered = f.relay.offered
+	}
 	landed := func() bool {
 		select {
 		case <-f.done:
@@ -96,6 +127,12 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 	for soft := f.soft; !landed(); {
 		select {
 		case <-f.done:
+		case <-offered:
+			if !leader {
+				return loaded{}, res, link, errUnshared
+			}
+			res.missed(f, f.relay.about)
+			return loaded{answered: answered{relay: f.relay}}, res, link, nil
 		case <-soft:
 			if l, res, ok := standIn(); ok && !landed() {
 				if l.at(time.Now()) == stale {
@@ -117,13 +154,17 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		}
 	}
 
+	if f.relay.isOffered() {
+		return loaded{}, res, link, errUnshared // its asker did not wait
+	}
 	l, now := f.loaded, time.Now()
 	if f.err != nil || l.failing {
 		if l, res, ok := standIn(); ok {
-			res.Status = f.loaded.status
+			res.Status, res.Forward = f.loaded.status, forwardStale
 			return l, res, link, nil
 		}
 	}
+	res.Forward = f.reason
 	var rejected *RejectedError
 	switch {
 	case errors.As(f.err, &rejected):
@@ -140,15 +181,27 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		return loaded{}, res, link, errUnshared
 	case f.remote, !leader && f.outcome == Miss:
 		res.Outcome, link = Coalesced, f.span
+	case f.outcome == Miss && l.proven:
+		res = c.resultOf(l.entry, Revalidated, f.beforeIn, now)
+		res.Forward, res.Stored = f.reason, l.stored
 	case f.outcome != Miss:
 		res = c.resultOf(l.entry, f.outcome, f.tier, now)
 	default:
 		res.Stored = l.stored
+		res.missed(f, l.answered)
 	}
 	if broken, ok := l.value.(failure); ok {
 		err = broken.err
 	}
 	return l, res, link, err
+}
+
+// missed says of a miss why it is kept from others.
+func (r *Result) missed(f *call, a answered) {
+	r.Forward, r.Detail = f.reason, a.detail
+	if a.detail == ruleAuthorization {
+		r.Outcome, r.Forward = Bypass, forwardRequest
+	}
 }
 
 // resultOf says that e was served.
@@ -184,11 +237,12 @@ func (c *Cache) refresh(ctx context.Context, k entryKey, src source, e *entry) {
 	if e.rests(time.Now()) {
 		return
 	}
-	f, leader := c.flights.join(ctx, k, e)
+	f, leader := c.flights.join(ctx, k, src, e)
 	if !leader {
 		e.refreshed.Store(notRefreshed)
 		return
 	}
+	f.relay.decline()
 	cause := trace.LinkFromContext(ctx)
 	c.loads.Go(func() {
 		var span trace.Span

@@ -21,10 +21,10 @@ type Answer = interface {
 // AtHand returns the answer to r that the near tier has, or nil. Whoever serves it need not call
 // ServeHTTP, nor prepare for what a handler may do.
 func (h *Handler) AtHand(r *http.Request) Answer {
-	if bypassed(r) != "" {
+	if rule, _ := h.cache.bypassed(r); rule != "" {
 		return nil
 	}
-	if a := h.cache.atHand(h.cache.responseKey(r), time.Now()); a != nil {
+	if a := h.atHand(r, time.Now()); a != nil {
 		return a
 	}
 	return nil // and not a nil *nearAnswer
@@ -41,12 +41,34 @@ type nearAnswer struct {
 	status   []string // Cache-Status
 }
 
-func (c *Cache) atHand(k entryKey, now time.Time) *nearAnswer {
+// atHand is AtHand for requests that do not bypass the cache.
+func (h *Handler) atHand(r *http.Request, now time.Time) *nearAnswer {
+	c := h.cache
+	if c.opts.HTTP.Heed && (r.Header["Cache-Control"] != nil || r.Header["Pragma"] != nil) {
+		return nil // it may want something better
+	}
+	k := c.responseKey(r)
 	e := c.near.get(k, now)
-	if e == nil || e.at(now) != fresh || c.early(e, now) {
+	if e == nil || e.at(now) != fresh {
+		return nil
+	}
+	if g := e.asGuide(); g != nil {
+		if g.alone {
+			return nil
+		}
+		if e = c.near.get(g.variant(k, r.Header), now); e == nil || e.at(now) != fresh {
+			return nil
+		}
+	}
+	p := e.asResponse()
+	if p == nil || r.Header["Authorization"] != nil && !p.has(forAll) || c.early(e, now) {
 		return nil // or fresh, but somebody has to refresh it
 	}
-	p := e.value.(*response)
+	return c.now(e, p, now)
+}
+
+// now is e, of p, as it is in this second.
+func (c *Cache) now(e *entry, p *response, now time.Time) *nearAnswer {
 	age, ttl := e.age(now).Truncate(time.Second), e.expires.Sub(now).Truncate(time.Second)
 	if a := p.recent.Load(); a != nil && a.entry == e && a.result.Age == age && a.result.TTL == ttl {
 		return a
@@ -64,12 +86,12 @@ func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request) (status int, 
 	a.cache.count(r.Context(), a.result, a.entry)
 	h := w.Header()
 	h["Age"] = a.age
-	if own := h["Cache-Status"]; len(own) == 0 {
+	if around := h["Cache-Status"]; len(around) == 0 {
 		h["Cache-Status"] = a.status
 	} else {
-		h["Cache-Status"] = append(own, a.status...)
+		h["Cache-Status"] = append(around, a.status...)
 	}
-	return a.response.status, a.response.write(w, r.Method)
+	return a.response.write(w, r)
 }
 
 func (a *nearAnswer) AppendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue {

@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// kind keeps apart what Fetch and Handler hold under equal names.
+// kind keeps apart what is held under equal names.
 type kind byte
 
 const (
 	kindValue    kind = 'v'
 	kindResponse kind = 'r'
+	kindPart     kind = 'p' // a part of a response
+	kindVariant  kind = 'w' // of several, by what requests say: see guide
 )
 
 // entryKey is made of parts, so that the key of a request is no new string.
@@ -88,6 +90,7 @@ type lifetime struct {
 	expires time.Time // until then it is fresh
 	stale   time.Time // until then it is served at once, and refreshed behind
 	last    time.Time // until then it stands in for a load that fails
+	kept    time.Time // until then the origin may say that it is still good
 }
 
 // freshness is how an entry may be served.
@@ -97,6 +100,7 @@ const (
 	fresh     freshness = iota
 	stale               // past its TTL, and served
 	lastValue           // served where a load fails
+	unproven            // served once the origin has said that it is still good
 	gone
 )
 
@@ -108,6 +112,8 @@ func (l lifetime) at(now time.Time) freshness {
 		return stale
 	case now.Before(l.last):
 		return lastValue
+	case now.Before(l.kept):
+		return unproven
 	}
 	return gone
 }
@@ -115,7 +121,7 @@ func (l lifetime) at(now time.Time) freshness {
 // end is when the entry is of no more use.
 func (l lifetime) end() time.Time {
 	end := l.expires
-	for _, t := range []time.Time{l.stale, l.last} {
+	for _, t := range []time.Time{l.stale, l.last, l.kept} {
 		if t.After(end) {
 			end = t
 		}

@@ -13,9 +13,9 @@ import (
 
 func TestResponseRoundTrip(t *testing.T) {
 	for _, p := range []*response{
-		newResponse(200, http.Header{}, []byte{}),
-		newResponse(204, http.Header{"X": {""}}, []byte{}),
-		newResponse(200, http.Header{"Content-Type": {"image/png"}, "Link": {"<a>", "<b>"}}, bytes.Repeat([]byte{0, 255}, 1<<16)),
+		newResponse(200, 0, http.Header{}, []byte{}),
+		newResponse(204, 0, http.Header{"X": {""}}, []byte{}),
+		newResponse(200, 0, http.Header{"Content-Type": {"image/png"}, "Link": {"<a>", "<b>"}}, bytes.Repeat([]byte{0, 255}, 1<<16)),
 	} {
 		got, err := unmarshalResponse(p.marshal())
 		if err != nil || !reflect.DeepEqual(got, p) {
@@ -52,10 +52,10 @@ func TestNearOverhead(t *testing.T) {
 	c := &Cache{near: near, opts: Options{Name: "tiles"}}
 	before := heap()
 	for i := range n {
-		p := newResponse(200, http.Header{"Content-Type": {"image/png"}}, []byte{1})
+		p := newResponse(200, 0, http.Header{"Content-Type": {"image/png"}}, []byte{1})
 		k := entryKey{kindResponse, "host", fmt.Sprintf("/tiles/20/%07d/%07d", i, i)}
 		near.set(k, &entry{value: p, size: p.size(), lifetime: lifetime{expires: time.Now().Add(time.Hour)}}, 0)
-		c.atHand(k, time.Now()) // what a hit leaves behind counts too
+		c.now(near.get(k, time.Now()), p, time.Now()) // what a hit leaves behind counts too
 	}
 	near.otter.CleanUp()
 	real, weighed := (heap()-before)/n, near.otter.WeightedSize()/n

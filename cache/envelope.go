@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The envelope of an entry in the far tier, version 2, integers big endian, times in nanoseconds since 1970:
+// The envelope of an entry in the far tier, version 3, integers big endian, times in nanoseconds since 1970:
 //
 //	0   1  version
 //	1   1  kind
@@ -19,16 +19,17 @@ import (
 //	22  8  expires
 //	30  8  stale
 //	38  8  last
-//	46  8  cost, nanoseconds
-//	54  8  schema, which says how to read the payload
-//	62  1  flags: 1 is an error
-//	63  8  number of the last purge before its load
-//	71  …  era of that number; number of tags; tags; as marshal writes strings and numbers
+//	46  8  kept
+//	54  8  cost, nanoseconds
+//	62  8  schema, which says how to read the payload
+//	70  1  flags: 1 is an error
+//	71  8  number of the last purge before its load
+//	79  …  era of that number; number of tags; tags; as marshal writes strings and numbers
 //	…   …  payload; of an error, 1 if it is ErrLoadTimeout or else 0, and its text
 const (
-	envelopeVersion = 2
+	envelopeVersion = 3
 	envelopeHead    = 10 // bytes that tell one entry from another
-	envelopeHeader  = 71
+	envelopeHeader  = 79
 	flagError       = 1
 )
 
@@ -44,12 +45,12 @@ func seal(k kind, schema uint64, e *entry, payload []byte) []byte {
 	be := binary.BigEndian
 	be.PutUint64(b[2:], e.id)
 	putLifetime(b, e.lifetime)
-	be.PutUint64(b[46:], uint64(e.cost))
-	be.PutUint64(b[54:], schema)
+	be.PutUint64(b[54:], uint64(e.cost))
+	be.PutUint64(b[62:], schema)
 	if e.error {
-		b[62] = flagError
+		b[70] = flagError
 	}
-	be.PutUint64(b[63:], e.mark.Seq)
+	be.PutUint64(b[71:], e.mark.Seq)
 	b = appendString(b, e.mark.Era)
 	b = binary.AppendUvarint(b, uint64(len(e.tags)))
 	for _, tag := range e.tags {
@@ -67,7 +68,7 @@ func envelopeSum(b []byte) uint32 {
 // open returns the entry without its value, and the payload, which shares b's memory.
 func open(k kind, schema uint64, b []byte) (*entry, []byte, error) {
 	e, payload, err := unseal(b)
-	if err == nil && (b[1] != byte(k) || binary.BigEndian.Uint64(b[54:]) != schema) {
+	if err == nil && (b[1] != byte(k) || binary.BigEndian.Uint64(b[62:]) != schema) {
 		err = errCorrupt
 	}
 	if err != nil {
@@ -80,16 +81,16 @@ func open(k kind, schema uint64, b []byte) (*entry, []byte, error) {
 // unseal is open for whoever need not read the payload.
 func unseal(b []byte) (*entry, []byte, error) {
 	be := binary.BigEndian
-	if len(b) < envelopeHeader || b[0] != envelopeVersion || b[62]&^flagError != 0 || be.Uint32(b[10:]) != envelopeSum(b) {
+	if len(b) < envelopeHeader || b[0] != envelopeVersion || b[70]&^flagError != 0 || be.Uint32(b[10:]) != envelopeSum(b) {
 		return nil, nil, errCorrupt
 	}
 	at := func(i int) time.Time { return time.Unix(0, int64(be.Uint64(b[14+8*i:]))) }
 	e := &entry{
 		id:       be.Uint64(b[2:]),
-		lifetime: lifetime{created: at(0), expires: at(1), stale: at(2), last: at(3)},
-		cost:     time.Duration(be.Uint64(b[46:])),
-		error:    b[62] == flagError,
-		mark:     Mark{Seq: be.Uint64(b[63:])},
+		lifetime: lifetime{created: at(0), expires: at(1), stale: at(2), last: at(3), kept: at(4)},
+		cost:     time.Duration(be.Uint64(b[54:])),
+		error:    b[70] == flagError,
+		mark:     Mark{Seq: be.Uint64(b[71:])},
 	}
 	if e.cost < 0 {
 		return nil, nil, errCorrupt // it would be subtracted from what is saved
@@ -115,7 +116,7 @@ func (e *entry) head(k kind) []byte {
 }
 
 func putLifetime(b []byte, l lifetime) {
-	for i, t := range []time.Time{l.created, l.expires, l.stale, l.last} {
+	for i, t := range []time.Time{l.created, l.expires, l.stale, l.last, l.kept} {
 		binary.BigEndian.PutUint64(b[14+8*i:], uint64(t.UnixNano()))
 	}
 }

@@ -25,7 +25,7 @@ func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.C
 	if e, _ := c.ready(ctx, k, func() source { return valueSource(c, load) }); e != nil {
 		return valueFrom[T](key, e.value)
 	}
-	l, _, err := c.answer(ctx, k, valueSource(c, load))
+	l, _, err := c.answer(ctx, k, valueSource(c, load), nil)
 	if err != nil {
 		var none T
 		return none, err
@@ -52,14 +52,14 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 			err := c.opts.Codec.Unmarshal(payload, &v.v)
 			return v, err
 		},
-		load: func(ctx context.Context) (loaded, error) {
+		load: func(ctx context.Context, _ *call) (loaded, error) {
 			within, said := withWishes(ctx)
 			v, err := load(within)
 			if err != nil {
 				return loaded{}, err
 			}
-			ttl, tags := said.granted(c.opts.TTL)
-			l := loaded{entry: &entry{value: valueOf[T]{v}, tags: tags, lifetime: c.lives(time.Now(), ttl, c.opts.Stale)}}
+			ttl, tags, _ := said.granted(c.opts.TTL)
+			l := loaded{entry: &entry{value: valueOf[T]{v}, tags: tags, lifetime: c.lives(time.Now(), ttl, c.opts.Stale, 0)}}
 			if ttl == 0 && c.far == nil {
 				return l, nil
 			}
@@ -74,12 +74,15 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 	}
 }
 
-// lives is how long a value lives that is made now.
-func (c *Cache) lives(now time.Time, ttl time.Duration, s Staleness) lifetime {
+// lives is how long a value lives that was made at some time, and can be proven good for a while after its TTL.
+func (c *Cache) lives(created time.Time, ttl time.Duration, s Staleness, kept time.Duration) lifetime {
 	if c.opts.Tuning.Jitter > 0 {
 		ttl -= time.Duration(rand.Float64() * c.opts.Tuning.Jitter * float64(ttl))
 	}
 	const ever = 100 * 365 * 24 * time.Hour // an envelope's times end in 2262
-	end := now.Add(min(ttl, ever))
-	return lifetime{created: now, expires: end, stale: end.Add(min(s.WhileRevalidate, ever/2)), last: end.Add(min(s.IfError, ever/2))}
+	end := created.Add(min(ttl, ever))
+	return lifetime{
+		created: created, expires: end,
+		stale: end.Add(min(s.WhileRevalidate, ever/2)), last: end.Add(min(s.IfError, ever/2)), kept: end.Add(min(kept, ever/2)),
+	}
 }

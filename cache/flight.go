@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"iter"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -24,14 +25,20 @@ type call struct {
 	wake   chan *message // what was heard of the key
 	ctx    context.Context
 	cancel context.CancelFunc
-	known  *entry // of a refresh: what it is to replace
+	known  *entry // what it is to replace, if that is what it is for
+	alone  bool   // nobody else joins it, and it waits for nobody
+	relay  *relay // nil: not of a response
 
 	// The flight's own.
-	trust  int64  // of the near tier, when it began to read or load
-	mark   Mark   // of the account, likewise
-	token  string // of the lease that it holds; empty: none
-	found  bool   // the far tier had something under the key
-	placed bool   // its load has begun
+	before   *entry // a response that the origin may say is still good
+	beforeIn Tier
+	reason   string       // why the origin is asked, as RFC 9211 has it
+	handed   func(loaded) // tells that the response is for its asker alone, and is being written
+	trust    int64        // of the near tier, when it began to read or load
+	mark     Mark         // of the account, likewise
+	token    string       // of the lease that it holds; empty: none
+	found    bool         // the far tier had something under the key
+	placed   bool         // its load has begun
 
 	// Under flights.mu.
 	touched bool   // the key has been purged or replaced since the flight began to read or load it
@@ -55,29 +62,73 @@ type loaded struct {
 	payload  []byte // the value for the far tier
 	stored   bool   // may be kept, and after the flight: is
 	unshared bool   // is for the leader alone
-	status   int    // of a response
-	failing  bool   // a response that is no better than an error
+	answered        // of a response
 }
 
-// join returns the call under k, and true to its leader, who must run it. known is what the call is to replace,
-// if that is what it is for.
-func (f *flights) join(ctx context.Context, k entryKey, known *entry) (*call, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if c, ok := f.calls[k]; ok {
-		return c, false
-	}
+// answered is what is known of a response beside itself.
+type answered struct {
+	status   int
+	failing  bool        // it is no better than an error
+	detail   string      // why it is for its asker alone, or ""
+	own      http.Header // fields that are its asker's
+	vary     []string    // fields of the request on which it depends
+	selected string      // the digest of what that said in them
+	proven   bool        // it had been kept, and the origin said that it is still good
+
+	under   entryKey // where it is kept; the zero value: under the flight's key
+	guide   *entry   // what is to be kept beside it or in its place, or nil
+	guideAt entryKey
+
+	relay *relay // it is to be taken from there, and there is no entry
+}
+
+// newCall returns a call. known is what it is to replace, if that is what it is for.
+func newCall(ctx context.Context, src source, known *entry) *call {
 	// Detached: one impatient caller must not fail the others.
 	ctx, cancel := context.WithCancel(withoutPlace(withoutRecorder(context.WithoutCancel(ctx))))
 	c := &call{
 		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
 		ctx: ctx, cancel: cancel, known: known, outcome: Miss, tier: None,
 	}
+	if src.relays {
+		c.relay = newRelay()
+	}
+	return c
+}
+
+// join returns the call under k, and true to its leader, who must run it. known is what the call is to replace,
+// if that is what it is for.
+func (f *flights) join(ctx context.Context, k entryKey, src source, known *entry) (*call, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c, ok := f.calls[k]; ok {
+		return c, false
+	}
+	c := newCall(ctx, src, known)
 	if f.calls == nil {
 		f.calls = make(map[entryKey]*call)
 	}
 	f.calls[k] = c
 	return c, true
+}
+
+// single returns a call that nobody joins.
+func (f *flights) single(ctx context.Context, k entryKey, src source, known *entry) *call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := newCall(ctx, src, known)
+	c.alone = true
+	f.setApart(k, c)
+	return c
+}
+
+// withdraw has callers to come not join c, of which nothing is kept.
+func (f *flights) withdraw(k entryKey, c *call) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls[k] == c {
+		delete(f.calls, k)
+	}
 }
 
 // flying tells whether there is a call under k.
@@ -162,6 +213,10 @@ func (f *flights) part(k entryKey, c *call) {
 		return
 	}
 	delete(f.calls, k)
+	f.setApart(k, c)
+}
+
+func (f *flights) setApart(k entryKey, c *call) {
 	if f.apart == nil {
 		f.apart = make(map[*call]entryKey)
 	}

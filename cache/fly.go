@@ -16,11 +16,11 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 
 	f.trust = c.near.trust()
 	// A flight may have landed between this caller's look into the near tier and its joining.
-	if e := c.near.get(k, time.Now()); e != nil && f.takes(e, Near) {
+	if e := c.near.get(k, time.Now()); e != nil && f.takes(src, e, Near) {
 		return
 	}
 	held := c.near.held(k, time.Now())
-	f.standsIn(held)
+	f.finds(held, Near)
 	far := c.far != nil
 	var seen []byte
 	if far {
@@ -30,7 +30,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		switch seen = head; {
 		case err != nil:
 			far = false // one failure is all that a call pays for
-			if held != nil && f.takes(held, Near) {
+			if held != nil && f.takes(src, held, Near) {
 				held.checked.Store(time.Now().Add(time.Second - c.opts.Tuning.NearTTL).UnixNano()) // ask again in a second
 				return
 			}
@@ -41,13 +41,13 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 			if held != nil {
 				c.near.forget(k) // who lost it, and why, nobody knows
 			}
-			f.standsIn(nil)
+			f.finds(nil, None)
 		default:
 			c.keepNear(f, k, e)
-			if f.takes(e, Far) {
+			if f.takes(src, e, Far) {
 				return
 			}
-			f.standsIn(e)
+			f.finds(e, Far)
 		}
 	}
 	switch e := f.standIn.Load(); {
@@ -66,15 +66,29 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 		return
 	}
 	f.span, f.trust, f.mark = span.SpanContext(), c.near.trust(), c.account.mark()
+	f.why(k)
+	handed := false
+	f.handed = func(l loaded) {
+		handed = true
+		c.flights.withdraw(k, f)
+		c.loads.Go(func() { c.settle(context.WithoutCancel(ctx), f, k, src, l, nil, far) })
+	}
 	// Deferred, because a load may end its goroutine. It may also have taken all of its time.
-	defer c.settle(context.WithoutCancel(ctx), f, k, src, far)
+	defer func() {
+		if !handed {
+			f.loaded.stored = c.settle(context.WithoutCancel(ctx), f, k, src, f.loaded, f.err, far)
+		}
+	}()
 	defer c.hold(f, k)()
 	c.load(ctx, span, f, src)
 }
 
-// takes has e be what the call brings, if it is of use as it is. A refresh wants another than it knows.
-func (f *call) takes(e *entry, t Tier) bool {
+// takes has e be what the call brings, if it is of use as it is. What replaces a value wants another than it knows.
+func (f *call) takes(src source, e *entry, t Tier) bool {
 	if f.known != nil && (f.known.id == e.id || e.at(time.Now()) != fresh) {
+		return false
+	}
+	if src.fits != nil && !src.fits(e) {
 		return false
 	}
 	o := e.ready(time.Now())
@@ -85,43 +99,74 @@ func (f *call) takes(e *entry, t Tier) bool {
 	return true
 }
 
+// finds has e, or nothing, be what the load replaces.
+func (f *call) finds(e *entry, t Tier) {
+	f.standsIn(e)
+	f.before, f.beforeIn = nil, None
+	if e != nil && e.asResponse() != nil {
+		f.before, f.beforeIn = e, t
+	}
+}
+
+// why says why the origin is asked for k.
+func (f *call) why(k entryKey) {
+	switch {
+	case f.known != nil && f.known.at(time.Now()) == fresh:
+		f.reason = forwardRequest
+	case f.before != nil, f.standIn.Load() != nil:
+		f.reason = forwardStale
+	default:
+		f.reason = k.missing()
+	}
+}
+
 // standsIn has e, or nothing, be served where the load fails.
 func (f *call) standsIn(e *entry) {
-	if e != nil && e.error {
+	if e != nil && (e.error || e.asGuide() != nil || e.at(time.Now()) > lastValue) {
 		e = nil
 	}
 	f.standIn.Store(e)
 }
 
-// settle keeps what a load brought, and says elsewhere what became of it. far tells whether the far tier is of use.
-func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, far bool) {
-	now, l := time.Now(), f.loaded
+// settle keeps what a load brought, and says elsewhere what became of it. far tells whether the far tier is of use. It
+// returns whether the value was kept.
+func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l loaded, failure error, far bool) (kept bool) {
+	now := time.Now()
 	m := message{key: k, span: f.span, schema: src.schema, failing: l.failing}
 	switch {
-	case f.err != nil && c.loadsElsewhere(f):
+	case failure != nil && c.loadsElsewhere(f):
 		m.kind, l = abandoned, loaded{}
-	case f.err != nil:
+	case failure != nil:
 		m.kind = failed
-		m.text, m.timeout = textOf(f.err)
+		m.text, m.timeout = textOf(failure)
 		l = c.failure(f, src, m.text, now)
-	case l.stored:
+	case l.stored, l.guide != nil && l.guideAt == k:
 		m.kind = filled
+	case l.unshared && f.alone:
+		m.kind = abandoned // it says nothing of what others get
 	case !l.unshared && len(l.payload) > 0 && len(l.payload) <= maxPassed:
 		m.kind = passed
 	default:
 		m.kind = released
 	}
-	if f.err != nil || l.failing {
+	if failure != nil || l.failing {
 		f.rest(now, c.opts.Tuning.ErrorTTL)
 	}
-	if l.entry != nil {
-		l.id, l.schema, l.hash, l.mark = newID(), src.schema, c.whatIf.hash(k), f.mark
+	if l.under == (entryKey{}) {
+		l.under = k
+	}
+	for _, e := range []*entry{l.entry, l.guide} {
+		if e != nil {
+			e.id, e.schema, e.hash, e.mark = newID(), src.schema, c.whatIf.hash(l.under), f.mark
+		}
+	}
+	switch {
+	case l.guide != nil && l.guideAt == k:
+		m.id = l.guide.id
+	case l.entry != nil:
 		m.id = l.id
 	}
-	kept := c.keep(ctx, f, k, src, l, m, far)
-	if f.err == nil {
-		f.loaded.stored = kept
-	}
+	return c.keep(ctx, f, k, src, l, m, far) && failure == nil
 }
 
 // loadsElsewhere tells whether f's error says something of this process alone.
@@ -134,7 +179,7 @@ func (c *Cache) failure(f *call, src source, text string, now time.Time) loaded 
 	if ttl := c.opts.Tuning.ErrorTTL; ttl > 0 && src.keepsErrors && f.standIn.Load() == nil {
 		end := now.Add(ttl)
 		return loaded{stored: true, payload: append(appendBool(nil, errors.Is(f.err, ErrLoadTimeout)), text...), entry: &entry{
-			value: failure{f.err}, size: len(text), error: true, lifetime: lifetime{created: now, expires: end, stale: end, last: end},
+			value: failure{f.err}, size: len(text), error: true, lifetime: lifetime{created: now, expires: end, stale: end, last: end, kept: end},
 		}}
 	}
 	return loaded{}

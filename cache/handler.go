@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -16,40 +15,180 @@ type Handler struct {
 	next  http.Handler
 }
 
-// Handler answers from the cache what HTTP's rules (RFC 9111) allow it to, and asks next for the rest. It
-// keeps 200 answers to GET for Options.TTL, or for as long as their own Cache-Control says; it neither
-// keeps nor shares what has Set-Cookie, Vary, private, no-store or no-cache, whose Content-Length is wrong, or
-// that is longer than Limits.Body. A request that may not be cached goes to next untouched.
+// Handler returns a shared cache (RFC 9111) in front of next, which may be any handler, an httputil.ReverseProxy
+// included. What next says itself of its answer's freshness holds (Cache-Control, Expires, targeted fields of RFC 9213,
+// RFC 5861); what it says nothing of is fresh for Options.TTL, errors excepted. Answers are kept by host, path, query, and the
+// fields that Vary names. What next gave a validator is proven with it, and what has no ETag gets one. Unsafe methods
+// pass, and purge what they change (section 4.4).
 //
-// Otherwise next runs detached from the client's connection, and its answer is held in memory, however
-// long, until it is whole: what streams should not stand behind Handler. An answer that next never gives
-// becomes a 500, or a 504 after Limits.LoadTimeout (from when the load began, maybe in another process) or the
-// request's own deadline; one too many at once a 503 with Retry-After; for a client that left, Handler panics with
-// http.ErrAbortHandler, as net/http has it.
+// Neither kept nor shared is what has Set-Cookie, Vary: *, private or no-store, answers a request with Authorization (unless
+// section 3.5 allows it), breaks off, or is longer than Limits.Body. It flows straight to its client, and for a minute
+// nobody waits for such an answer of this URL to another.
+//
+// Otherwise next runs detached from the client's connection, and its answer is held in memory until it is whole. An answer
+// that next never gives becomes a 500, or a 504 after Limits.LoadTimeout (from when the load began, maybe in another
+// process) or the request's own deadline; one too many at once a 503 with Retry-After; for a client that left, and where
+// next breaks off, Handler panics with http.ErrAbortHandler, as net/http has it.
 func (c *Cache) Handler(next http.Handler) *Handler { return &Handler{c, next} }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, ctx := h.cache, r.Context()
-	if rule := bypassed(r); rule != "" {
-		h.pass(w, r, Result{Outcome: Bypass, Detail: rule})
+	c := h.cache
+	if rule, forward := c.bypassed(r); rule != "" {
+		h.pass(w, r, Result{Outcome: Bypass, Detail: rule, Forward: forward})
 		return
 	}
-	k := c.responseKey(r)
-	src := func() source { return c.responseSource(c.originRequest(r), h.next) }
-	if e, res := c.ready(ctx, k, src); e != nil {
-		serve(w, r, e, res)
+	if a := h.atHand(r, time.Now()); a != nil {
+		c.describe(trace.SpanFromContext(r.Context()), a.result)
+		a.Serve(w, r)
 		return
 	}
-	l, res, err := c.answer(ctx, k, src())
-	switch {
-	case err == nil:
-		serve(w, r, l.entry, res)
-	case errors.Is(err, errUnshared):
-		h.pass(w, r, Result{Outcome: Miss})
-	default:
-		h.fail(w, r, res, err)
+	q := c.ask(r)
+	if q.ranged(c.opts.HTTP.Ranges) && !h.whole(&q) {
+		q.primary.kind, q.key.kind = kindPart, kindPart
 	}
+	h.find(w, q)
+}
+
+// find answers q from where there is an answer.
+func (h *Handler) find(w http.ResponseWriter, q question) {
+	c, r := h.cache, q.r
+	alone := q.authorized()
+	private := false // what comes is known to be for its asker alone
+	for tries := 0; ; tries++ {
+		now := time.Now()
+		var known *entry
+		if e := h.look(&q, now); e != nil {
+			switch g, outcome := e.asGuide(), q.suits(e, now); {
+			case g != nil:
+				// Of those that come later one looks whether that is still so.
+				private = e.at(now) == fresh || c.flights.flying(q.key)
+			case outcome != "":
+				res := c.serves(r.Context(), q.key, func() source { return h.source(q, false) }, e, outcome, now)
+				h.serve(w, r, loaded{entry: e}, res)
+				return
+			case e.asResponse().has(validating):
+				alone = true // each of its requests is one for the origin
+			case e.at(now) == fresh:
+				known = e
+			}
+		}
+		if q.onlyKept {
+			h.serveKept(w, q)
+			return
+		}
+		if private && conditional(r.Header) {
+			// Nothing comes of it for others: the origin itself may say 304, or give a range.
+			h.pass(w, r, Result{Outcome: Miss, Forward: q.key.missing()})
+			return
+		}
+		l, res, err := c.answer(r.Context(), q.key, h.source(q, alone || private || tries > 3), known)
+		switch {
+		case errors.Is(err, errUnshared):
+			private = true
+		case errors.Is(err, errElsewhere):
+			switch e := l.entry; {
+			case e == nil || e.asGuide() == nil:
+				q.key, q.guide = q.primary, nil
+			case e.asGuide().alone:
+				private = true
+			default:
+				q.follow(e)
+			}
+		case err != nil:
+			h.fail(w, r, res, err)
+			return
+		default:
+			h.serve(w, r, l, res)
+			return
+		}
+	}
+}
+
+// look looks for q in the near tier, and follows guides there.
+func (h *Handler) look(q *question, now time.Time) *entry {
+	e := h.cache.near.get(q.key, now)
+	for e != nil {
+		if g := e.asGuide(); g == nil || g.alone {
+			break
+		}
+		q.follow(e)
+		e = h.cache.near.get(q.key, now)
+	}
+	return e
+}
+
+// source is how q is answered by the origin.
+func (h *Handler) source(q question, alone bool) source {
+	return source{
+		schema: responseSchema,
+		alone:  alone,
+		relays: true,
+		decode: decodeResponse,
+		fits:   func(e *entry) bool { return q.fits(e, alone) },
+		shares: q.shares,
+		load:   func(ctx context.Context, f *call) (loaded, error) { return h.load(ctx, f, q) },
+	}
+}
+
+// serve writes what is kept, or came of the origin.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, l loaded, res Result) {
+	if l.relay != nil {
+		h.relay(w, r, l.relay, res)
+		return
+	}
+	if res.Outcome == Miss || res.Outcome == Revalidated || res.Outcome == Bypass {
+		for name, values := range l.own {
+			put(w.Header(), name, values)
+		}
+	}
+	w.Header().Add("Cache-Status", res.CacheStatus())
+	p := l.asResponse()
+	if res.kept() || p.has(aged) {
+		w.Header().Set("Age", seconds(l.age(time.Now())))
+	}
+	p.write(w, r)
+}
+
+// relay has the load write a response that is for r alone.
+func (h *Handler) relay(w http.ResponseWriter, r *http.Request, from *relay, res Result) {
+	if r.Header["Range"] != nil && from.about.status == http.StatusOK && r.Method == http.MethodGet {
+		// All of it was asked for, in vain: it is not kept.
+		from.decline()
+		h.forward(w, r, res)
+		return
+	}
+	w.Header().Add("Cache-Status", res.CacheStatus())
+	from.take(asker{w, r.Context(), r.Method == http.MethodHead})
+}
+
+// serveKept answers a request that the origin must not see (RFC 9111, section 5.2.1.7).
+func (h *Handler) serveKept(w http.ResponseWriter, q question) {
+	c, ctx := h.cache, q.r.Context()
+	span := trace.SpanFromContext(ctx)
+	for c.far != nil {
+		e, _, err := c.far.get(ctx, q.key, h.source(q, false))
+		if err != nil || e == nil {
+			break
+		}
+		if g := e.asGuide(); g != nil && !g.alone && q.key == q.primary {
+			q.follow(e)
+			continue
+		}
+		now := time.Now()
+		outcome := q.suits(e, now)
+		if outcome == "" {
+			break
+		}
+		res := c.resultOf(e, outcome, Far, now)
+		c.conclude(ctx, span, res, e, trace.SpanContext{})
+		h.serve(w, q.r, loaded{entry: e}, res)
+		return
+	}
+	res := Result{Cache: c.opts.Name, Outcome: Rejected, Tier: None, Detail: ruleOnlyKept}
+	c.conclude(ctx, span, res, nil, trace.SpanContext{})
+	w.Header().Add("Cache-Status", res.CacheStatus())
+	http.Error(w, http.StatusText(http.StatusGatewayTimeout), http.StatusGatewayTimeout)
 }
 
 // fail answers where there is no answer.
@@ -65,6 +204,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, res Result, err e
 	case errors.As(err, &rejected):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", seconds(rejected.RetryAfter))
+	case errors.Is(err, errNotModified):
+		status = http.StatusBadGateway
 	case errors.Is(err, ErrLoadTimeout), errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
 	}
@@ -76,88 +217,5 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, res Result, err e
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, res Result) {
 	res.Cache, res.Tier = h.cache.opts.Name, None
 	h.cache.conclude(r.Context(), trace.SpanFromContext(r.Context()), res, nil, trace.SpanContext{})
-	w.Header().Add("Cache-Status", res.CacheStatus())
-	h.next.ServeHTTP(w, r)
-}
-
-// serve writes what is kept, or came of the origin.
-func serve(w http.ResponseWriter, r *http.Request, e *entry, res Result) {
-	w.Header().Add("Cache-Status", res.CacheStatus())
-	if res.kept() {
-		w.Header().Set("Age", seconds(res.Age))
-	}
-	e.value.(*response).write(w, r.Method)
-}
-
-func (c *Cache) responseSource(r *http.Request, next http.Handler) source {
-	return source{
-		decode: func(payload []byte) (any, error) { return unmarshalResponse(payload) },
-		load: func(ctx context.Context) (loaded, error) {
-			rec := recorded{header: make(http.Header)}
-			within, said := withWishes(ctx)
-			next.ServeHTTP(&rec, r.WithContext(within))
-			if err := context.Cause(ctx); err != nil {
-				return loaded{}, err // whether it gave up halfway, nobody knows
-			}
-			now := time.Now()
-			p := rec.response(now)
-			ttl, tags := said.granted(c.opts.TTL)
-			may := permits(rec.status, rec.sent, ttl, c.opts.Stale)
-			may.shared = may.shared && p.whole() && int64(len(p.body)) <= c.opts.Limits.Body
-			l := loaded{
-				entry: &entry{
-					value: p, size: p.size() + sizeOf(tags), tags: tags, lifetime: c.lives(now, may.keep, may.stale),
-				},
-				unshared: !may.shared,
-				stored:   may.shared && may.keep > 0,
-				status:   p.status,
-				failing:  failing(p.status),
-			}
-			if may.shared && c.far != nil {
-				l.payload = p.marshal()
-			}
-			return l, nil
-		},
-	}
-}
-
-// recorded is a ResponseWriter that keeps what is written.
-type recorded struct {
-	header http.Header
-	sent   http.Header // header as it was when the status was written
-	status int
-	body   bytes.Buffer
-}
-
-func (w *recorded) Header() http.Header { return w.header }
-
-func (w *recorded) WriteHeader(status int) {
-	if w.status != 0 || status < 200 {
-		return // informational answers are for one client
-	}
-	w.status, w.sent = status, w.header.Clone()
-}
-
-func (w *recorded) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	if !bodyAllowed(w.status) {
-		return 0, http.ErrBodyNotAllowed
-	}
-	return w.body.Write(b)
-}
-
-// response is what was recorded. It has a Date, as whatever is kept must (RFC 9110, section 6.6.1): from
-// Date and Age a client knows when the answer was made.
-func (w *recorded) response(now time.Time) *response {
-	w.WriteHeader(http.StatusOK)
-	if w.sent["Date"] == nil {
-		w.sent.Set("Date", now.UTC().Format(http.TimeFormat))
-	}
-	for _, name := range perRequest {
-		w.sent.Del(name)
-	}
-	if w.body.Len() > 0 && w.sent["Content-Type"] == nil {
-		w.sent.Set("Content-Type", http.DetectContentType(w.body.Bytes()))
-	}
-	return newResponse(w.status, w.sent, bytes.Clone(w.body.Bytes())) // the buffer may be twice as large
+	h.forward(w, r, res)
 }

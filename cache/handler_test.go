@@ -385,7 +385,7 @@ func TestHandlerQuery(t *testing.T) {
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			var shown string
-			h := newCache(t, nil, cache.Options{TTL: time.Hour, Query: test.query}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			h := newCache(t, nil, cache.Options{TTL: time.Hour, HTTP: cache.HTTP{Query: test.query}}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				shown = r.RequestURI
 				if r.URL.RequestURI() != r.RequestURI {
 					t.Errorf("URL %s, RequestURI %s", r.URL, r.RequestURI)

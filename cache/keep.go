@@ -24,6 +24,9 @@ func (c *Cache) keepNear(f *call, k entryKey, e *entry) bool {
 // keep puts l into the tiers, unless it was purged since the flight began, and sends m to other processes. It
 // tells whether l is in one of them. far tells whether the far tier is of use.
 func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loaded, m message, far bool) bool {
+	if l.guide != nil {
+		return c.keepGuided(ctx, f, k, src, l, m, far)
+	}
 	inFar := false
 	switch {
 	case f.token != "":
@@ -49,6 +52,31 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		return false
 	}
 	return c.keepNear(f, k, l.entry) || inFar
+}
+
+// keepGuided is keep for a load that brought a guide: to be kept under the flight's key in the place of the response, or
+// beside it under another.
+func (c *Cache) keepGuided(ctx context.Context, f *call, k entryKey, src source, l loaded, m message, far bool) bool {
+	g := loaded{entry: l.guide, payload: l.guide.asGuide().marshal(), stored: true}
+	l.guide = nil
+	if l.guideAt != k {
+		// It has names of fields and no answer: whatever was purged meanwhile, it brings nothing back.
+		c.near.set(l.guideAt, g.entry, f.trust)
+		if far {
+			c.far.set(ctx, l.guideAt, src, g.entry, g.payload)
+		}
+		return c.keep(ctx, f, k, src, l, m, far)
+	}
+	// The response comes first: nobody finds it but by the guide, which is kept only if nothing was purged.
+	inFar := l.stored && far && (f.token != "" || c.far.leaser == nil) && c.far.set(ctx, l.under, src, l.entry, l.payload)
+	if !c.keep(ctx, f, k, src, g, m, far) || !l.stored {
+		return false
+	}
+	if c.near != nil && c.account.verdict(l.mark, l.tags) == valid {
+		c.near.set(l.under, l.entry, f.trust)
+		return true
+	}
+	return inFar
 }
 
 func (c *Cache) touched(f *call) bool {

@@ -20,34 +20,15 @@ func (c *Cache) keyOf(host string, u *url.URL) entryKey {
 	return k
 }
 
-// originRequest is what the origin is asked to fill the cache: all of the response, whatever part or
-// condition this client sent, and of the URL only what is part of the key.
-func (c *Cache) originRequest(r *http.Request) *http.Request {
-	r = r.Clone(r.Context())
-	r.Method = http.MethodGet
-	r.Body = http.NoBody
-	r.URL.RawQuery = c.queryOf(r.URL)
-	if r.URL.RawPath != "" {
-		r.URL.RawPath = pathOf(r.URL)
-	}
-	r.RequestURI = r.URL.RequestURI() // it has the whole query
-	for _, name := range []string{
-		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-	} {
-		delete(r.Header, name)
-	}
-	return r
-}
-
 // queryOf is the query that counts, sorted by name.
 func (c *Cache) queryOf(u *url.URL) string {
-	if u.RawQuery == "" || c.opts.Query != nil && len(c.opts.Query) == 0 {
+	if u.RawQuery == "" || c.opts.HTTP.Query != nil && len(c.opts.HTTP.Query) == 0 {
 		return ""
 	}
 	query, err := url.ParseQuery(u.RawQuery)
-	if c.opts.Query != nil {
+	if c.opts.HTTP.Query != nil {
 		for name := range query {
-			if !slices.Contains(c.opts.Query, name) {
+			if !slices.Contains(c.opts.HTTP.Query, name) {
 				delete(query, name)
 			}
 		}

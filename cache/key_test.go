@@ -12,7 +12,7 @@ func FuzzKey(f *testing.F) {
 		f.Add("host:8080", target)
 		f.Add("HOST", target)
 	}
-	all, some := &Cache{}, &Cache{opts: Options{Query: []string{"a"}}}
+	all, some := &Cache{}, &Cache{opts: Options{HTTP: HTTP{Query: []string{"a"}}}}
 	f.Fuzz(func(t *testing.T, host, target string) {
 		u, err := url.Parse("http://" + host + target)
 		if err != nil || u.Opaque != "" || u.Path != "" && u.Path[0] != '/' {
@@ -24,7 +24,7 @@ func FuzzKey(f *testing.F) {
 			if parsed, err := c.parseKey(k.String()); err != nil || parsed != k {
 				t.Errorf("%q is read as %+v, %v; want %+v", k, parsed, err, k)
 			}
-			if shown := c.originRequest(r); c.responseKey(shown) != k {
+			if shown := c.originRequest(r, false); c.responseKey(shown) != k {
 				t.Errorf("%s, shown as %s: %+v, want %+v", u, shown.URL, c.responseKey(shown), k)
 			}
 		}

@@ -38,11 +38,11 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 			if !c.flights.lands(f, e) {
 				break // it may be older than what touched the key
 			}
-			if f.takes(e, Far) {
+			if f.takes(src, e, Far) {
 				return true
 			}
 			seen = e.head(k.kind)
-			f.standsIn(e)
+			f.finds(e, Far)
 		case got.Value != nil:
 			if useless++; useless > 3 {
 				return c.loadsHere(f) // a store that does not heed seen
@@ -51,7 +51,7 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 		case got.Held:
 			f.token = token
 			return c.loadsHere(f)
-		case err != nil:
+		case err != nil, f.alone:
 			return c.loadsHere(f)
 		default:
 			f.span, f.remote = spanFrom(got.Note), true
@@ -125,7 +125,7 @@ func (f *call) learns(m message, k entryKey, src source, rest time.Duration) hea
 			return unshared
 		}
 		f.loaded = loaded{entry: e}
-		if p, ok := e.value.(*response); ok {
+		if p := e.asResponse(); p != nil {
 			f.loaded.status, f.loaded.failing = p.status, failing(p.status)
 		}
 		if f.loaded.failing {

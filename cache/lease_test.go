@@ -85,7 +85,8 @@ func TestResponsesOfAnotherReplica(t *testing.T) {
 		{"what is stale at once", func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "max-age=0") }, 1},
 		{"a cookie", func(w http.ResponseWriter) { w.Header().Set("Set-Cookie", "a=b") }, 6},
 		{"private", func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "private") }, 6},
-		{"Vary", func(w http.ResponseWriter) { w.Header().Set("Vary", "Cookie") }, 6},
+		{"Vary: *", func(w http.ResponseWriter) { w.Header().Set("Vary", "*") }, 6},
+		{"Vary, of one variant", func(w http.ResponseWriter) { w.Header().Set("Vary", "Cookie") }, 1},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -46,10 +47,11 @@ type failure struct{ err error }
 
 // load runs src.load and measures it. What comes of it is f's.
 func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Limits.LoadTimeout, ErrLoadTimeout)
+	limit, cancel := withTimeLimit(ctx, c.opts.Limits.LoadTimeout)
 	defer cancel()
-	timed := ctx
-	defer context.AfterFunc(timed, func() { f.lateErr = context.Cause(timed); close(f.late) })()
+	ctx = limit
+	late := context.AfterFunc(limit, func() { f.lateErr = context.Cause(limit.Context); close(f.late) })
+	defer late()
 	place, err := c.places.take(ctx)
 	if err != nil {
 		f.err = err
@@ -61,18 +63,36 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 	ctx = withPlace(ctx, place)
 
 	var l loaded
-	start, returned := time.Now(), false
+	start, returned, took := time.Now(), false, time.Duration(-1)
+	if handed := f.handed; f.relay != nil {
+		defer close(f.relay.over)
+		f.handed = func(l loaded) {
+			took = time.Since(start) // what follows is its asker's time
+			limit.lift()
+			late()
+			place.leave()
+			f.relay.about = l.answered
+			handed(l)
+		}
+	}
 	defer func() {
-		took := time.Since(start)
+		if took < 0 {
+			took = time.Since(start)
+		}
 		if !returned {
 			p := &PanicError{Value: recover(), Stack: debug.Stack()}
-			c.opts.Logger.ErrorContext(ctx, "panic in a load", "cache", c.opts.Name, "panic", p.Value, "stack", string(p.Stack))
+			if f.relay != nil {
+				f.relay.broken = !f.relay.ended
+			}
+			if p.Value != http.ErrAbortHandler {
+				c.opts.Logger.ErrorContext(ctx, "panic in a load", "cache", c.opts.Name, "panic", p.Value, "stack", string(p.Stack))
+			}
 			l, err = loaded{}, p
 		}
 		switch {
 		case err != nil:
 			span.SetStatus(codes.Error, err.Error())
-		case l.entry != nil:
+		case l.entry != nil && !l.proven:
 			l.cost = took
 		}
 		c.places.took(took)
@@ -80,6 +100,6 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 		// A runtime.Goexit goes on after this function: settle and leave must find the error.
 		f.loaded, f.err = l, err
 	}()
-	l, err = src.load(ctx)
+	l, err = src.load(ctx, f)
 	returned = true
 }

@@ -10,7 +10,7 @@ import (
 
 // entryOverhead is what an entry costs beside its key and payload, in bytes: otter's node, its slot in the
 // hash table and in the policy's queues, and the entry and response structs. TestNearOverhead measures it.
-const entryOverhead = 700
+const entryOverhead = 740
 
 // near is the tier in this process. It holds decoded entries and forgets them when they are of no more use or
 // when they would exceed its bytes.

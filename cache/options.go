@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,10 +27,6 @@ type Options struct {
 	Near int64
 	// Stale says when a value past its TTL may be served. The zero value means never.
 	Stale Staleness
-	// Query names the parameters of a URL's query that the answers of Handler depend on. Others are no part of
-	// the key and are not shown to the handler, or a client could have as many keys as it likes. Nil means
-	// all, an empty slice none.
-	Query []string
 	// Codec turns the values of Fetch into bytes for the far tier. Nil means JSON.
 	Codec Codec
 	// Registerer receives the cache's metrics. Nil means none are kept.
@@ -38,6 +36,8 @@ type Options struct {
 	// Logger is told of panics in loads and of a far tier that fails. Nil means nobody is.
 	Logger *slog.Logger
 
+	// HTTP is for Handler. The zero value is fit for a public service.
+	HTTP HTTP
 	// Limits bound what loads and calls of the far tier may take. The zero value is fit for most.
 	Limits Limits
 	// Tuning is for those who have measured. The zero value is fit for most.
@@ -57,13 +57,41 @@ type Staleness struct {
 	SoftTimeout time.Duration
 }
 
+// HTTP says what Handler does where RFC 9111 leaves a choice.
+type HTTP struct {
+	// Query names the parameters of a URL's query that answers depend on. Others are no part of the key and are
+	// not shown to the handler, or a client could have as many keys as it likes. Nil means all, an empty slice none.
+	Query []string
+	// Heed has requests be heeded that ask for more than what is kept: their Cache-Control's no-cache, no-store, max-age
+	// and min-fresh, and Pragma. RFC 9111 (section 5.2.1) leaves that to the cache, and false is what a public
+	// service needs: otherwise any client can have its slowest handlers run as often as it likes. What costs the
+	// origin nothing, max-stale and only-if-cached, is always heeded.
+	Heed bool
+	// Heuristic is the share of the time since its Last-Modified for which a response is fresh that does not say
+	// itself (RFC 9111, section 4.2.2, suggests 0.1), at most a day. Zero means Options.TTL.
+	Heuristic float64
+	// Proving is how long after its TTL a response with an ETag or Last-Modified of its handler is kept, so that that may
+	// answer 304. Zero means 10 min, a negative time not at all.
+	Proving time.Duration
+	// Targeted are the fields that speak to this cache in the place of Cache-Control and Expires (RFC 9213), the first
+	// that is there. Surrogate-Control may be one; then requests say Surrogate-Capability. Nil means
+	// CDN-Cache-Control, an empty slice none.
+	Targeted []string
+	// Ranges has requests for a range of what is not kept be passed on as such, and the last part of each URL be kept:
+	// for a proxy of large files. False means that the whole is asked for, once for all ranges.
+	Ranges bool
+	// NoETag keeps 200 answers without an ETag as they are. False means that they get one, a hash of what they
+	// are, so that clients may ask whether theirs is still good.
+	NoETag bool
+}
+
 // Limits bound what loads and calls of the far tier may take.
 type Limits struct {
 	// LoadTimeout bounds a load, whatever its caller's deadline. Zero means 30 s.
 	LoadTimeout time.Duration
 	// StoreTimeout bounds each call of the far tier, at most 1 min. Zero means 50 ms.
 	StoreTimeout time.Duration
-	// Body is the largest response body, in bytes, that Handler keeps. Zero means 4 MiB.
+	// Body is the largest response body, in bytes, that Handler keeps. A longer one flows past it. Zero means 4 MiB.
 	Body int64
 	// Loads is how many loads run at once in this process. Zero means any number. A load that waits for
 	// another, of this cache or of another process, should do so in Yield: it holds no place then.
@@ -100,11 +128,23 @@ type Tuning struct {
 	NoWhatIf bool
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+var (
+	validName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+	validField = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token (RFC 9110, section 5.6.2)
+)
 
 func (o Options) withDefaults() Options {
 	defaultTo(&o.Name, "cache")
 	defaultTo(&o.Near, 64<<20)
+	defaultTo(&o.HTTP.Proving, 10*time.Minute)
+	o.HTTP.Proving = max(o.HTTP.Proving, 0)
+	if o.HTTP.Targeted == nil {
+		o.HTTP.Targeted = []string{"CDN-Cache-Control"}
+	}
+	o.HTTP.Targeted = slices.Clone(o.HTTP.Targeted)
+	for i, name := range o.HTTP.Targeted {
+		o.HTTP.Targeted[i] = http.CanonicalHeaderKey(name)
+	}
 	defaultTo(&o.Limits.Body, 4<<20)
 	defaultTo(&o.Limits.LoadTimeout, 30*time.Second)
 	defaultTo(&o.Limits.StoreTimeout, 50*time.Millisecond)
@@ -158,6 +198,14 @@ func (o Options) validate(far Store) error {
 	}
 	if o.Limits.Body < 0 || o.Limits.Loads < 0 {
 		errs = append(errs, fmt.Errorf("Limits.Body %d, Limits.Loads %d: must not be negative", o.Limits.Body, o.Limits.Loads))
+	}
+	if !(o.HTTP.Heuristic >= 0 && o.HTTP.Heuristic <= 1) {
+		errs = append(errs, fmt.Errorf("HTTP.Heuristic %g: must be from 0 to 1", o.HTTP.Heuristic))
+	}
+	for _, name := range o.HTTP.Targeted {
+		if !validField.MatchString(name) {
+			errs = append(errs, fmt.Errorf("HTTP.Targeted %q: not the name of a header field", name))
+		}
 	}
 	if !(o.Tuning.Jitter >= 0 && o.Tuning.Jitter <= 1) {
 		errs = append(errs, fmt.Errorf("Tuning.Jitter %g: must be from 0 to 1", o.Tuning.Jitter))

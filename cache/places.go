@@ -70,17 +70,17 @@ type place struct {
 	over bool // the load has ended
 }
 
-// leave gives the place up for good.
+// leave gives the place up for good, once.
 func (p *place) leave() {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = true
-	if p.away == 0 {
+	if !p.over && p.away == 0 {
 		<-p.of.taken
 	}
+	p.over = true
 }
 
 // yield gives the place up until as many have come back as have yielded.

@@ -46,7 +46,21 @@ func (c *Cache) PurgeKey(ctx context.Context, mode Mode, key string) error {
 	if err != nil {
 		return err
 	}
+	return c.purge(ctx, mode, k)
+}
+
+// purge purges what is under k. Where that is a guide, the variants to which it led are found no more.
+func (c *Cache) purge(ctx context.Context, mode Mode, k entryKey) error {
 	c.metrics.purged["key"].Inc()
+	err := c.purgeOne(ctx, mode, k)
+	if k.kind == kindResponse && c.opts.HTTP.Ranges {
+		k.kind = kindPart
+		err = errors.Join(err, c.purgeOne(ctx, mode, k))
+	}
+	return err
+}
+
+func (c *Cache) purgeOne(ctx context.Context, mode Mode, k entryKey) error {
 	c.drop(k, mode == Soft)
 	if c.far == nil {
 		return nil

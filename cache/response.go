@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/http"
@@ -8,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // response is what a handler answered, ready to be written again. All but recent is immutable.
 type response struct {
 	status int
+	traits
 	fields []field // sorted by name
 	body   []byte
 
@@ -26,9 +29,14 @@ type field struct {
 	values []string
 }
 
+// responseSchema is that of the payloads of responses and guides.
+const responseSchema = 1
+
+func (e *entry) asResponse() *response { p, _ := e.value.(*response); return p }
+
 // newResponse takes over h and body. Where a body may be and h says no length, it adds one.
-func newResponse(status int, h http.Header, body []byte) *response {
-	p := &response{status: status, fields: make([]field, 0, len(h)+1), body: body}
+func newResponse(status int, t traits, h http.Header, body []byte) *response {
+	p := &response{status: status, traits: t, fields: make([]field, 0, len(h)+1), body: body}
 	for name, values := range h {
 		p.fields = append(p.fields, field{name, slices.Clip(values)})
 	}
@@ -39,32 +47,72 @@ func newResponse(status int, h http.Header, body []byte) *response {
 	return p
 }
 
-// additive are the fields to which whoever stands around the origin may have added. Others the origin
-// replaces, as it would have without a cache.
-func additive(name string) bool {
-	switch name {
-	case "Cache-Status", "Link", "Set-Cookie", "Vary":
-		return true
+// header are the lines of a field, or nil.
+func (p *response) header(name string) []string {
+	if i, ok := slices.BinarySearchFunc(p.fields, name, func(f field, name string) int { return strings.Compare(f.name, name) }); ok {
+		return p.fields[i].values
 	}
-	return false
+	return nil
 }
 
-// write answers w with the response, and returns how many bytes of the body w took.
-func (p *response) write(w http.ResponseWriter, method string) int64 {
+// conditional tells whether a request with this header may be answered with less than the whole.
+func conditional(h http.Header) bool {
+	return h["If-None-Match"] != nil || h["If-Modified-Since"] != nil || h["Range"] != nil ||
+		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+}
+
+// write answers r with the response, or with less where r asks for that (RFC 9110, sections 13 and 14). It returns the
+// status and how many bytes of the body w took.
+func (p *response) write(w http.ResponseWriter, r *http.Request) (status int, n int64) {
 	h := w.Header()
 	for _, f := range p.fields {
-		values := f.values
-		if additive(f.name) && len(h[f.name]) > 0 {
-			values = append(slices.Clone(h[f.name]), values...)
-		}
-		h[f.name] = values
+		put(h, f.name, f.values)
+	}
+	switch {
+	case p.status == http.StatusOK && conditional(r.Header):
+		return p.writeSome(w, r)
+	case p.status == http.StatusPartialContent:
+		return p.writePart(w, r)
 	}
 	w.WriteHeader(p.status)
-	if method == http.MethodHead || !bodyAllowed(p.status) {
-		return 0
+	if r.Method == http.MethodHead || !bodyAllowed(p.status) {
+		return p.status, 0
 	}
-	n, _ := w.Write(p.body) // a client that is gone: the server notices
-	return int64(n)
+	written, _ := w.Write(p.body) // a client that is gone: the server notices
+	return p.status, int64(written)
+}
+
+// writeSome leaves it to net/http what of the response a conditional request or one for a range gets.
+func (p *response) writeSome(w http.ResponseWriter, r *http.Request) (status int, n int64) {
+	if r.Method == http.MethodHead && r.Header["Range"] != nil {
+		r = r.Clone(r.Context())
+		delete(r.Header, "Range") // it is for GET alone (RFC 9110, section 14.2)
+	}
+	modified, err := http.ParseTime(w.Header().Get("Last-Modified"))
+	if err != nil {
+		modified = time.Time{}
+	}
+	counted := &counter{ResponseWriter: w, status: p.status}
+	http.ServeContent(counted, r, "", modified, bytes.NewReader(p.body))
+	return counted.status, counted.n
+}
+
+// counter counts what is written of a kept body.
+type counter struct {
+	http.ResponseWriter
+	status int
+	n      int64
+}
+
+func (c *counter) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.n += int64(n)
+	return n, err
 }
 
 func bodyAllowed(status int) bool {
@@ -73,12 +121,26 @@ func bodyAllowed(status int) bool {
 
 // whole tells whether the body is as long as the response says.
 func (p *response) whole() bool {
+	length := p.header("Content-Length")
+	return !bodyAllowed(p.status) || len(length) == 1 && length[0] == strconv.Itoa(len(p.body))
+}
+
+// freshened is the header of p as a 304 updates it (RFC 9111, section 3.2): what describes the body stays. So does the
+// ETag: the origin was asked about one, and can have spoken of no other.
+func (p *response) freshened(h http.Header) http.Header {
+	now := make(http.Header, len(p.fields)+len(h))
 	for _, f := range p.fields {
-		if f.name == "Content-Length" && bodyAllowed(p.status) {
-			return len(f.values) == 1 && f.values[0] == strconv.Itoa(len(p.body))
+		now[f.name] = f.values
+	}
+	delete(now, "Date") // that of the 304 counts, or when it came
+	for name, values := range h {
+		switch name {
+		case "Content-Encoding", "Content-Length", "Content-Md5", "Content-Range", "Etag":
+		default:
+			now[name] = values
 		}
 	}
-	return true
+	return now
 }
 
 // size is what the response weighs in the near tier, in bytes.
@@ -93,10 +155,11 @@ func (p *response) size() int {
 	return n
 }
 
-// marshal writes the response as: status, number of fields, each field's name and number of values and
+// marshal writes the response as: status, traits, number of fields, each field's name and number of values and
 // values, body.
 func (p *response) marshal() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, p.size()+16), uint64(p.status))
+	b = append(b, byte(p.traits))
 	b = binary.AppendUvarint(b, uint64(len(p.fields)))
 	for _, f := range p.fields {
 		b = appendString(b, f.name)
@@ -108,11 +171,19 @@ func (p *response) marshal() []byte {
 	return appendString(b, p.body)
 }
 
-var errResponse = errors.New("not a response")
+var errResponse = errors.New("neither a response nor a guide")
+
+// decodeResponse reads what marshal of a response or of a guide has written.
+func decodeResponse(b []byte) (any, error) {
+	if len(b) > 0 && b[0] == 0 {
+		return unmarshalGuide(b)
+	}
+	return unmarshalResponse(b)
+}
 
 func unmarshalResponse(b []byte) (*response, error) {
 	r := reader{b: b}
-	status, header := int(r.uvarint()), make(http.Header)
+	status, t, header := int(r.uvarint()), traits(r.byte()), make(http.Header)
 	for range r.uvarint() {
 		name := string(r.bytes())
 		var values []string
@@ -131,5 +202,5 @@ func unmarshalResponse(b []byte) (*response, error) {
 	if r.bad || len(r.b) != 0 || status < 100 || status > 999 {
 		return nil, errResponse
 	}
-	return newResponse(status, header, body), nil
+	return newResponse(status, t, header, body), nil
 }

@@ -3,11 +3,12 @@ package cache
 import (
 	"context"
 	"log/slog"
-	"strconv"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/dunglas/httpsfv"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -47,54 +48,82 @@ type Result struct {
 	TTL time.Duration
 	// Age is how old the value of Hit, Stale and StaleError is. Zero otherwise.
 	Age time.Duration
+	// Forward says why the origin was asked: RFC 9211's uri-miss, vary-miss, stale, request, partial, method or bypass.
+	// Empty if it was not.
+	Forward string
 	// Status is what the origin answered instead, of a StaleError. Zero if it gave no answer.
 	Status int
-	// Stored tells that a Miss was kept.
+	// Stored tells that a Miss or Revalidated was kept.
 	Stored bool
-	// Detail says which rule caused a Bypass. Empty otherwise.
+	// Detail says which rule caused a Bypass, or keeps a Miss from others. Empty otherwise.
 	Detail string
+}
+
+// Why the origin is asked, as RFC 9211 (section 2.2) has it.
+const (
+	forwardURI     = "uri-miss"  // nothing was kept
+	forwardVary    = "vary-miss" // what was kept is the answer to others
+	forwardStale   = "stale"
+	forwardRequest = "request" // the request did not want what was kept
+	forwardPartial = "partial" // another part was kept
+	forwardMethod  = "method"
+	forwardBypass  = "bypass"
+)
+
+// missing is why the origin is asked where nothing is kept under k.
+func (k entryKey) missing() string {
+	switch k.kind {
+	case kindVariant:
+		return forwardVary
+	case kindPart:
+		return forwardPartial
+	}
+	return forwardURI
 }
 
 // CacheStatus spells the result as a member of the Cache-Status field (RFC 9211).
 func (r Result) CacheStatus() string {
-	var b strings.Builder
-	b.WriteString(r.Cache)
+	item := httpsfv.NewItem(httpsfv.Token(r.Cache))
+	add := item.Params.Add
+	if r.Outcome == Rejected {
+		add("fwd", httpsfv.Token("miss"))
+		add("detail", httpsfv.Token(Rejected))
+		return marshaled(item)
+	}
+	detail := r.Detail
+	switch {
+	case r.Forward != "":
+		add("fwd", httpsfv.Token(r.Forward))
+	case r.kept():
+		add("hit", true)
+		add("ttl", int64(r.TTL/time.Second))
+	}
 	switch r.Outcome {
 	case Hit:
-		b.WriteString("; hit; ttl=")
-		b.WriteString(seconds(r.TTL))
-		b.WriteString("; detail=")
-		b.WriteString(string(r.Tier))
-	case Stale:
-		b.WriteString("; hit; ttl=")
-		b.WriteString(seconds(r.TTL))
-		b.WriteString("; detail=stale")
-	case StaleError:
-		b.WriteString("; fwd=stale")
-		if r.Status != 0 {
-			b.WriteString("; fwd-status=")
-			b.WriteString(strconv.Itoa(r.Status))
+		detail = string(r.Tier)
+	case Stale, StaleError:
+		detail = string(r.Outcome)
+		if r.Forward != "" && r.Status != 0 {
+			add("fwd-status", int64(r.Status))
 		}
-		b.WriteString("; detail=stale_error")
-	case Rejected:
-		b.WriteString("; fwd=miss; detail=rejected")
-	case Miss:
-		b.WriteString("; fwd=uri-miss")
-		if r.Stored {
-			b.WriteString("; stored")
-		}
+	case Revalidated:
+		add("fwd-status", int64(http.StatusNotModified))
 	case Coalesced:
-		b.WriteString("; fwd=uri-miss; collapsed")
-	case Bypass:
-		b.WriteString("; fwd=")
-		b.WriteString(forwarded(r.Detail))
-		b.WriteString("; detail=")
-		b.WriteString(r.Detail)
-	default:
-		b.WriteString("; detail=")
-		b.WriteString(string(r.Outcome))
+		add("collapsed", true)
 	}
-	return b.String()
+	if r.Stored {
+		add("stored", true)
+	}
+	if detail != "" {
+		add("detail", httpsfv.Token(detail))
+	}
+	return marshaled(item)
+}
+
+// marshaled is item with spaces, as RFC 9211 writes it. It never fails: names and details are tokens.
+func marshaled(item httpsfv.Item) string {
+	text, _ := httpsfv.Marshal(item)
+	return strings.ReplaceAll(text, ";", "; ")
 }
 
 // LogAttrs says for an access line how the answer came about: cache, outcome and tier, of a kept value its age
@@ -131,17 +160,6 @@ func (r Result) appendSpanAttrs(attrs []attribute.KeyValue) []attribute.KeyValue
 
 // kept tells whether the answer had been kept.
 func (r Result) kept() bool { return r.Outcome == Hit || r.Outcome == Stale || r.Outcome == StaleError }
-
-// forwarded is RFC 9211's word for a rule that keeps a request from the cache.
-func forwarded(rule string) string {
-	switch rule {
-	case ruleMethod:
-		return "method"
-	case ruleNoStore, ruleAuthorization:
-		return "request"
-	}
-	return "bypass"
-}
 
 // Recorder holds the result of the last answer under a context. The zero value holds none.
 type Recorder struct {

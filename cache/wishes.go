@@ -47,14 +47,14 @@ func AddTags(ctx context.Context, tags ...string) {
 	}
 }
 
-// granted are the TTL, initial unless the load set one, and the tags, sorted.
-func (w *wishes) granted(initial time.Duration) (time.Duration, []string) {
+// granted are the TTL, initial unless the load has chosen one, and the tags, sorted.
+func (w *wishes) granted(initial time.Duration) (ttl time.Duration, sorted []string, chosen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ttl != nil {
-		initial = *w.ttl
+		initial, chosen = *w.ttl, true
 	}
 	tags := slices.Clone(w.tags)
 	slices.Sort(tags)
-	return initial, slices.Compact(tags)
+	return initial, slices.Compact(tags), chosen
 }

@@ -37,7 +37,7 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			TTL:            cfg.cacheTTL,
 			Near:           near,
 			Stale:          cache.Staleness{WhileRevalidate: cfg.cacheStale, IfError: cfg.cacheStaleError, SoftTimeout: cfg.softTimeout},
-			Query:          []string{}, // no answer depends on it
+			HTTP:           cache.HTTP{Query: []string{}}, // no answer depends on it
 			Registerer:     t.Registry,
 			TracerProvider: t.TracerProvider,
 			Logger:         t.Logger,

@@ -1,0 +1,161 @@
+package cache
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dunglas/httpsfv"
+)
+
+// directives are those of Cache-Control (RFC 9111, section 5.2): names in lower case, without an argument "". Of several
+// of a name the first counts (section 4.2.1).
+type directives map[string]string
+
+func (d directives) has(name string) bool { _, ok := d[name]; return ok }
+
+// duration is the argument of name. Its second result is false where there is none, or it is not delta-seconds.
+func (d directives) duration(name string) (_ time.Duration, ok bool) {
+	value, ok := d[name]
+	if !ok {
+		return 0, false
+	}
+	return deltaSeconds(value)
+}
+
+// fields are the names of header fields that name has as its argument, if it has one.
+func (d directives) fields(name string) (names []string) {
+	for part := range strings.SplitSeq(d[name], ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			names = append(names, http.CanonicalHeaderKey(part))
+		}
+	}
+	return names
+}
+
+// directivesIn reads the lines of a Cache-Control field.
+func directivesIn(lines []string) directives {
+	var d directives
+	for part := range listed(lines) {
+		name, value, _ := strings.Cut(part, "=")
+		name = strings.ToLower(name)
+		if d == nil {
+			d = make(directives)
+		}
+		if _, ok := d[name]; !ok {
+			d[name] = unquote(value)
+		}
+	}
+	return d
+}
+
+// listed are the members of a list (RFC 9110, section 5.6.1), without the space around them. A comma in a quoted string
+// is part of a member.
+func listed(lines []string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for _, line := range lines {
+			for line != "" {
+				end, quoted := 0, false
+			scan:
+				for ; end < len(line); end++ {
+					switch c := line[end]; {
+					case c == '\\' && quoted:
+						end++
+					case c == '"':
+						quoted = !quoted
+					case c == ',' && !quoted:
+						break scan
+					}
+				}
+				end = min(end, len(line))
+				if part := strings.Trim(line[:end], " \t"); part != "" && !yield(part) {
+					return
+				}
+				line = line[min(end+1, len(line)):]
+			}
+		}
+	}
+}
+
+// unquote is what a quoted string says (RFC 9110, section 5.6.4). What is none says itself.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	s = s[1 : len(s)-1]
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// deltaSeconds is RFC 9111's form of a duration (section 1.2.2). One too large to be counted is 2^31 seconds.
+func deltaSeconds(value string) (time.Duration, bool) {
+	if value == "" || strings.Trim(value, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(value, 10, 63)
+	if err != nil || n > 1<<31 {
+		n = 1 << 31
+	}
+	return time.Duration(n) * time.Second, true
+}
+
+// surrogateControl is a targeted field from before RFC 9213 (W3C Note "Edge Architecture Specification", 2001). A
+// parameter of one of its members names whom that is for.
+const surrogateControl = "Surrogate-Control"
+
+// targetedAt are the directives of the first field in names that has any for the cache called name (RFC 9213, section
+// 2.2). Where there are some, Cache-Control and Expires are others' business.
+func targetedAt(h http.Header, names []string, name string) (directives, bool) {
+	for _, field := range names {
+		dict, err := httpsfv.UnmarshalDictionary(h[field])
+		if len(h[field]) == 0 || err != nil {
+			continue // RFC 9213, section 2.1: ignored as a whole
+		}
+		d := make(directives)
+		for _, key := range dict.Names() {
+			member, _ := dict.Get(key)
+			item, ok := member.(httpsfv.Item)
+			if !ok || field == surrogateControl && !forThis(item, name) {
+				continue
+			}
+			if value, ok := argument(item.Value); ok {
+				d[key] = value
+			}
+		}
+		if len(d) > 0 {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+func forThis(item httpsfv.Item, name string) bool {
+	whom := item.Params.Names()
+	return len(whom) == 0 || slices.Contains(whom, strings.ToLower(name))
+}
+
+// argument is a value as Cache-Control would have it. Its second result is false for one that no directive has.
+func argument(v any) (string, bool) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case string:
+		return v, true
+	case httpsfv.Token:
+		return string(v), true
+	case bool:
+		return "", v
+	}
+	return "", false
+}

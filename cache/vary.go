@@ -1,0 +1,174 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// guide is kept under the key of a URL in the place of a response: where that depends on fields of the request, or is
+// for its asker alone.
+type guide struct {
+	alone  bool
+	id     uint64   // part of the keys of the variants: a new guide knows none of an older one's
+	fields []string // on which they depend, sorted
+}
+
+// How long a guide stands. One that says alone is followed for a while, and for another by all but one, who looks
+// whether that is still so; one to variants for as long as any of them, and a day at least.
+const (
+	aloneFor     = time.Minute
+	aloneOverdue = 10 * time.Minute
+	guidesFor    = 24 * time.Hour
+)
+
+func (e *entry) asGuide() *guide { g, _ := e.value.(*guide); return g }
+
+// guideTo is an entry that leads to variants which live until end, or to none.
+func guideTo(g *guide, now, end time.Time) *entry {
+	l := lifetime{created: now, expires: now.Add(aloneFor)}
+	if !g.alone {
+		l.expires = now.Add(max(guidesFor, 2*end.Sub(now)))
+	}
+	l.stale = l.expires.Add(aloneOverdue)
+	l.last, l.kept = l.stale, l.stale
+	size := 0
+	for _, name := range g.fields {
+		size += len(name) + 16
+	}
+	return &entry{value: g, size: size, lifetime: l}
+}
+
+// variant is the key of the response to a request with header h.
+func (g *guide) variant(k entryKey, h http.Header) entryKey {
+	return entryKey{kind: kindVariant, host: k.host, name: k.name + " " + string(k.kind) + strconv.FormatUint(g.id, 36) + digest(g.fields, h)}
+}
+
+// primary is the key of the URL whose variant k is.
+func (k entryKey) primary() entryKey {
+	if k.kind != kindVariant {
+		return k
+	}
+	i := strings.LastIndexByte(k.name, ' ')
+	return entryKey{kind: kind(k.name[i+1]), host: k.host, name: k.name[:i]}
+}
+
+// leads tells whether g leads to all that a response depends on.
+func (g *guide) leads(fields []string) bool {
+	for _, name := range fields {
+		if !slices.Contains(g.fields, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// selecting are the fields that a Vary names, each once, sorted (RFC 9110, section 12.5.5).
+func selecting(vary []string) (names []string) {
+	for name := range listed(vary) {
+		names = append(names, http.CanonicalHeaderKey(name))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// digest is what h says in these fields. It is a hash: credentials may be among them, and it is part of keys.
+func digest(fields []string, h http.Header) string {
+	var b []byte
+	for _, name := range fields {
+		b = appendString(b, name)
+		lines, ok := h[name]
+		b = appendBool(b, ok)
+		b = appendString(b, normalized(name, lines))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// normalized is one spelling of all that say the same (RFC 9111, section 4.1).
+func normalized(name string, lines []string) string {
+	switch name {
+	case "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language":
+		return preferences(lines)
+	}
+	var b strings.Builder
+	for member := range listed(lines) {
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(member)
+	}
+	return b.String()
+}
+
+// preferences are the members of a list with weights (RFC 9110, section 12.4.2), the heaviest first: the order of equals
+// says nothing, nor does case.
+func preferences(lines []string) string {
+	type preference struct {
+		what   string
+		weight float64
+	}
+	var all []preference
+	for member := range listed(lines) {
+		p := preference{weight: 1}
+		for i, part := range strings.Split(member, ";") {
+			part = strings.Trim(part, " \t")
+			if i == 0 {
+				p.what = strings.ToLower(part)
+				continue
+			}
+			if name, q, _ := strings.Cut(part, "="); strings.EqualFold(name, "q") {
+				if weight, err := strconv.ParseFloat(q, 64); err == nil && weight >= 0 && weight <= 1 {
+					p.weight = weight
+					continue
+				}
+			}
+			p.what += ";" + part
+		}
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b preference) int {
+		switch {
+		case a.weight > b.weight:
+			return -1
+		case a.weight < b.weight:
+			return 1
+		}
+		return strings.Compare(a.what, b.what)
+	})
+	var b strings.Builder
+	for _, p := range all {
+		b.WriteString(p.what)
+		if p.weight != 1 {
+			b.WriteString(";q=" + strconv.FormatFloat(p.weight, 'g', -1, 64))
+		}
+		b.WriteByte(',')
+	}
+	return b.String()
+}
+
+// A guide's payload begins with a zero, a response's never does.
+func (g *guide) marshal() []byte {
+	b := binary.BigEndian.AppendUint64(appendBool([]byte{0}, g.alone), g.id)
+	for _, name := range g.fields {
+		b = appendString(b, name)
+	}
+	return b
+}
+
+func unmarshalGuide(b []byte) (*guide, error) {
+	r := reader{b: b[1:]}
+	g := &guide{alone: r.byte() == 1, id: r.uint64()}
+	for len(r.b) > 0 && !r.bad {
+		g.fields = append(g.fields, string(r.bytes()))
+	}
+	if r.bad || !g.alone && len(g.fields) == 0 {
+		return nil, errResponse
+	}
+	return g, nil
+}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,14 +109,16 @@ func deltaSeconds(value string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, true
 }
 
-// surrogateControl is a targeted field from before RFC 9213 (W3C Note "Edge Architecture Specification", 2001). A
-// parameter of one of its members names whom that is for.
-const surrogateControl = "Surrogate-Control"
-
 // targetedAt are the directives of the first field in names that has any for the cache called name (RFC 9213, section
 // 2.2). Where there are some, Cache-Control and Expires are others' business.
 func targetedAt(h http.Header, names []string, name string) (directives, bool) {
 	for _, field := range names {
+		if field == surrogateControl {
+			if d := surrogateDirectives(h[field], name); d != nil {
+				return d, true
+			}
+			continue
+		}
 		dict, err := httpsfv.UnmarshalDictionary(h[field])
 		if len(h[field]) == 0 || err != nil {
 			continue // RFC 9213, section 2.1: ignored as a whole
@@ -125,12 +126,10 @@ func targetedAt(h http.Header, names []string, name string) (directives, bool) {
 		d := make(directives)
 		for _, key := range dict.Names() {
 			member, _ := dict.Get(key)
-			item, ok := member.(httpsfv.Item)
-			if !ok || field == surrogateControl && !forThis(item, name) {
-				continue
-			}
-			if value, ok := argument(item.Value); ok {
-				d[key] = value
+			if item, ok := member.(httpsfv.Item); ok {
+				if value, ok := argument(item.Value); ok {
+					d[key] = value
+				}
 			}
 		}
 		if len(d) > 0 {
@@ -140,9 +139,19 @@ func targetedAt(h http.Header, names []string, name string) (directives, bool) {
 	return nil, false
 }
 
-func forThis(item httpsfv.Item, name string) bool {
-	whom := item.Params.Names()
-	return len(whom) == 0 || slices.Contains(whom, strings.ToLower(name))
+// surrogateControl is a targeted field from before structured ones (W3C Note "Edge Architecture Specification", 2001).
+const surrogateControl = "Surrogate-Control"
+
+// surrogateDirectives are those for all, or for the cache called name: behind a semicolon stands whom one is for.
+func surrogateDirectives(lines []string, name string) directives {
+	var mine []string
+	for member := range listed(lines) {
+		directive, whom, named := strings.Cut(member, ";")
+		if !named || strings.EqualFold(strings.TrimSpace(whom), name) {
+			mine = append(mine, directive)
+		}
+	}
+	return directivesIn(mine)
 }
 
 // argument is a value as Cache-Control would have it. Its second result is false for one that no directive has.

@@ -76,6 +76,7 @@ type answered struct {
 	proven   bool        // it had been kept, and the origin said that it is still good
 
 	under   entryKey // where it is kept; the zero value: under the flight's key
+	also    entryKey // in this process also under this one; the zero value: it is not
 	guide   *entry   // what is to be kept beside it or in its place, or nil
 	guideAt entryKey
 

@@ -166,7 +166,11 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 	case l.entry != nil:
 		m.id = l.id
 	}
-	return c.keep(ctx, f, k, src, l, m, far) && failure == nil
+	kept = c.keep(ctx, f, k, src, l, m, far) && failure == nil
+	if kept && l.also != (entryKey{}) {
+		c.keepBeside(l.also, l.with(l.lifetime), f.trust)
+	}
+	return kept
 }
 
 // loadsElsewhere tells whether f's error says something of this process alone.

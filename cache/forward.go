@@ -14,14 +14,18 @@ import (
 // (RFC 9111, section 4.4).
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 	begun := false
+	var copied *posted
+	defer func() { copied.leave() }()
 	begin := func(status int) {
 		if begun || status < 200 {
 			return
 		}
 		begun = true
+		h0 := w.Header().Clone()
 		w.Header().Add("Cache-Status", res.CacheStatus()) // behind those of caches nearer to the origin
 		if !safe(r.Method) && status < 400 {
 			h.cache.changed(r, w.Header())
+			copied = h.posted(r, status, h0)
 		}
 	}
 	h.next.ServeHTTP(httpsnoop.Wrap(w, httpsnoop.Hooks{
@@ -29,16 +33,23 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 			return func(status int) { begin(status); next(status) }
 		},
 		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) { begin(http.StatusOK); return next(b) }
+			return func(b []byte) (int, error) { begin(http.StatusOK); copied.write(b); return next(b) }
 		},
 		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
-			return func(from io.Reader) (int64, error) { begin(http.StatusOK); return next(from) }
+			return func(from io.Reader) (int64, error) {
+				begin(http.StatusOK)
+				if copied != nil {
+					from = io.TeeReader(from, copied)
+				}
+				return next(from)
+			}
 		},
 		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
 			return func() { begin(http.StatusOK); next() }
 		},
 	}), r)
 	begin(http.StatusOK)
+	copied.keep()
 }
 
 // safe tells whether a method is known to change nothing (RFC 9110, section 9.2.1).

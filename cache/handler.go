@@ -108,12 +108,12 @@ func (h *Handler) find(w http.ResponseWriter, q question) {
 // look looks for q in the near tier, and follows guides there.
 func (h *Handler) look(q *question, now time.Time) *entry {
 	e := h.cache.near.get(q.key, now)
-	for e != nil {
-		if g := e.asGuide(); g == nil || g.alone {
-			break
-		}
+	if e == nil {
+		return nil
+	}
+	if g := e.asGuide(); g != nil && !g.alone {
 		q.follow(e)
-		e = h.cache.near.get(q.key, now)
+		return h.cache.variantOf(g, q.primary, q.r.Header, now)
 	}
 	return e
 }

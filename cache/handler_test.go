@@ -100,7 +100,7 @@ func TestHandlerBypasses(t *testing.T) {
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			o := new(origin)
-			h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(o)
+			h := newCache(t, nil, cache.Options{TTL: time.Minute, HTTP: cache.HTTP{Heed: true}}).Handler(o)
 			do(h, "GET", "/") // what bypasses must not find this
 			for want := range 2 {
 				w := do(h, test.method, "/", test.header...)
@@ -108,8 +108,12 @@ func TestHandlerBypasses(t *testing.T) {
 					t.Errorf("%q %v", w.Body, w.Header())
 				}
 			}
-			if w := do(h, "GET", "/"); w.Body.String() != "1" {
-				t.Errorf("what was kept became %q", w.Body)
+			want := "1"
+			if test.rule == "method" {
+				want = "4" // what is not known to be safe has changed it
+			}
+			if w := do(h, "GET", "/"); w.Body.String() != want {
+				t.Errorf("what was kept became %q, want %q", w.Body, want)
 			}
 		})
 	}
@@ -135,12 +139,14 @@ func TestHandlerKeepsOnlyWhatItMay(t *testing.T) {
 		{"no-store", set("Cache-Control", "no-store"), false},
 		{"no-cache", set("Cache-Control", "no-cache"), false},
 		{"private", set("Cache-Control", "private, max-age=60"), false},
-		{"a private field", set("Cache-Control", `private="x"`), false},
+		{"a private field", set("Cache-Control", `private="x"`), true},
 		{"a cookie", set("Set-Cookie", "a=b"), false},
 		{"Expires alone", set("Expires", "0"), false},
-		{"Age", set("Age", "59"), false},
+		{"Age", set("Age", "59"), true},
+		{"an Age that is past", set("Age", "60"), false},
 		{"a Content-Length of another body", set("Content-Length", "1000"), false},
-		{"Vary", set("Vary", "Accept"), false},
+		{"Vary", set("Vary", "Accept"), true},
+		{"Vary: *", set("Vary", "Accept, *"), false},
 		{"404", status(404), false},
 		{"500", status(500), false},
 		{"206", status(206), false},
@@ -151,7 +157,7 @@ func TestHandlerKeepsOnlyWhatItMay(t *testing.T) {
 			o := &origin{answer: test.answer}
 			h := newCache(t, &far, cache.Options{TTL: time.Minute, Limits: cache.Limits{Body: 999}}).Handler(o)
 			first, second := do(h, "GET", "/"), do(h, "GET", "/")
-			if kept := o.asked.Load() == 1; kept != test.kept || (len(far.Keys()) == 1) != test.kept {
+			if kept := o.asked.Load() == 1; kept != test.kept {
 				t.Errorf("asked %d times, far tier %q; kept should be %t", o.asked.Load(), far.Keys(), test.kept)
 			}
 			if stored := strings.HasSuffix(first.Header().Get("Cache-Status"), "stored"); stored != test.kept {
@@ -199,7 +205,7 @@ func TestHandlerKeepsNothingOfOneExchange(t *testing.T) {
 	do(h, "GET", "/")
 	for name := range do(h, "GET", "/").Header() {
 		switch name {
-		case "Age", "Cache-Status", "Content-Length", "Content-Type", "Date":
+		case "Age", "Cache-Status", "Content-Length", "Content-Type", "Date", "Etag":
 		default:
 			t.Errorf("a hit carries %s", name)
 		}

@@ -69,14 +69,19 @@ func (c *Cache) keepGuided(ctx context.Context, f *call, k entryKey, src source,
 	}
 	// The response comes first: nobody finds it but by the guide, which is kept only if nothing was purged.
 	inFar := l.stored && far && (f.token != "" || c.far.leaser == nil) && c.far.set(ctx, l.under, src, l.entry, l.payload)
-	if !c.keep(ctx, f, k, src, g, m, far) || !l.stored {
+	return c.keep(ctx, f, k, src, g, m, far) && l.stored && (c.keepBeside(l.under, l.entry, f.trust) || inFar)
+}
+
+// keepBeside puts e into the near tier under a key to which a guide leads, unless its tags were purged: what else is
+// purged is purged with the guide.
+func (c *Cache) keepBeside(k entryKey, e *entry, trust int64) bool {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if c.near == nil || c.account.verdict(e.mark, e.tags) != valid {
 		return false
 	}
-	if c.near != nil && c.account.verdict(l.mark, l.tags) == valid {
-		c.near.set(l.under, l.entry, f.trust)
-		return true
-	}
-	return inFar
+	c.near.set(k, e, trust)
+	return true
 }
 
 func (c *Cache) touched(f *call) bool {

@@ -214,22 +214,25 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 func (o *load) guides(l *loaded, now time.Time) {
 	k := o.q.key
 	known := o.q.guide
-	if known == nil {
-		if len(l.vary) == 0 || l.detail != "" || l.failing {
-			return
-		}
-		g := &guide{id: newID(), fields: l.vary}
-		l.guide, l.guideAt, l.under = guideTo(g, now, l.end()), k, g.variant(k, o.q.r.Header)
-		return
+	var g *guide
+	if known != nil {
+		g = known.asGuide()
 	}
-	g := known.asGuide()
 	switch {
+	case g == nil && (len(l.vary) == 0 || l.detail != "" || l.failing):
+		return
+	case g == nil:
+		g = &guide{id: newID(), fields: l.vary}
+		l.guide, l.guideAt, l.under = guideTo(g, now, l.end()), k, g.variant(k, o.q.r.Header)
 	case !g.leads(l.vary):
 		// Others of its fields may be what it depends on, the next time.
 		wider := &guide{id: newID(), fields: selecting(append(l.vary, g.fields...))}
 		l.guide, l.guideAt, l.stored, l.payload = guideTo(wider, now, l.end()), o.q.primary, false, nil
 	case l.stored && l.end().After(known.end()) && known.at(now) == fresh:
 		l.guide, l.guideAt = guideTo(g, now, l.end()), o.q.primary
+	}
+	if l.stored {
+		l.also, _ = g.inLanguage(o.q.primary, l.asResponse().header("Content-Language"))
 	}
 }
 

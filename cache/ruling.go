@@ -15,6 +15,7 @@ type ruling struct {
 
 	created time.Time // of its Age and Date, as this clock has it
 	fresh   time.Duration
+	said    bool // the response itself says so
 	stale   Staleness
 	proving bool // the origin can be asked whether it is still good
 	traits
@@ -72,10 +73,9 @@ func (c *Cache) rule(x exchange, ttl time.Duration, chosen bool) ruling {
 	u.vary = selecting(h["Vary"])
 	u.detail = u.secluded(x, cc)
 
-	fresh, explicit := c.lifetime(x, cc, targeted)
+	u.fresh, u.said = c.lifetime(x, cc, targeted)
 	switch {
-	case explicit:
-		u.fresh = fresh
+	case u.said:
 	case givesTTL(x.status, chosen):
 		u.fresh = ttl
 	}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -49,6 +50,36 @@ func (g *guide) variant(k entryKey, h http.Header) entryKey {
 	return entryKey{kind: kindVariant, host: k.host, name: k.name + " " + string(k.kind) + strconv.FormatUint(g.id, 36) + digest(g.fields, h)}
 }
 
+// inLanguage is the key of a variant in the language that these lines name, where nothing but the language varies.
+func (g *guide) inLanguage(primary entryKey, lines []string) (entryKey, bool) {
+	const field = "Accept-Language"
+	if len(lines) != 1 || strings.Contains(lines[0], ",") || len(g.fields) != 1 || g.fields[0] != field {
+		return entryKey{}, false
+	}
+	return g.variant(primary, http.Header{field: {"=", lines[0]}}), true
+}
+
+// preferred is the language that a request prefers to all others, or nothing, as inLanguage wants it.
+func preferred(h http.Header) []string {
+	all := preferencesIn(h["Accept-Language"])
+	if len(all) == 0 || all[0].what == "*" || all[0].weight == 0 || len(all) > 1 && all[1].weight == all[0].weight {
+		return nil
+	}
+	return []string{all[0].what}
+}
+
+// variantOf returns the entry of the near tier to which g leads a request with header h, or nil: one for what that says,
+// or one in the language that it prefers.
+func (c *Cache) variantOf(g *guide, primary entryKey, h http.Header, now time.Time) *entry {
+	if e := c.near.get(g.variant(primary, h), now); e != nil {
+		return e
+	}
+	if k, ok := g.inLanguage(primary, preferred(h)); ok {
+		return c.near.get(k, now)
+	}
+	return nil
+}
+
 // primary is the key of the URL whose variant k is.
 func (k entryKey) primary() entryKey {
 	if k.kind != kindVariant {
@@ -94,7 +125,11 @@ func digest(fields []string, h http.Header) string {
 func normalized(name string, lines []string) string {
 	switch name {
 	case "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language":
-		return preferences(lines)
+		var b strings.Builder
+		for _, p := range preferencesIn(lines) {
+			b.WriteString(p.what + ";q=" + strconv.FormatFloat(p.weight, 'g', -1, 64) + ",")
+		}
+		return b.String()
 	}
 	var b strings.Builder
 	for member := range listed(lines) {
@@ -106,14 +141,14 @@ func normalized(name string, lines []string) string {
 	return b.String()
 }
 
-// preferences are the members of a list with weights (RFC 9110, section 12.4.2), the heaviest first: the order of equals
-// says nothing, nor does case.
-func preferences(lines []string) string {
-	type preference struct {
-		what   string
-		weight float64
-	}
-	var all []preference
+// preference is a member of a list with weights (RFC 9110, section 12.4.2).
+type preference struct {
+	what   string
+	weight float64 // from 0 to 1
+}
+
+// preferencesIn are the members of such a list, the heaviest first: the order of equals says nothing, nor does case.
+func preferencesIn(lines []string) (all []preference) {
 	for member := range listed(lines) {
 		p := preference{weight: 1}
 		for i, part := range strings.Split(member, ";") {
@@ -133,23 +168,9 @@ func preferences(lines []string) string {
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b preference) int {
-		switch {
-		case a.weight > b.weight:
-			return -1
-		case a.weight < b.weight:
-			return 1
-		}
-		return strings.Compare(a.what, b.what)
+		return cmp.Or(cmp.Compare(b.weight, a.weight), strings.Compare(a.what, b.what))
 	})
-	var b strings.Builder
-	for _, p := range all {
-		b.WriteString(p.what)
-		if p.weight != 1 {
-			b.WriteString(";q=" + strconv.FormatFloat(p.weight, 'g', -1, 64))
-		}
-		b.WriteByte(',')
-	}
-	return b.String()
+	return all
 }
 
 // A guide's payload begins with a zero, a response's never does.

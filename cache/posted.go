@@ -1,0 +1,71 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+)
+
+// posted is the answer to a POST that later GETs may be given (RFC 9110, section 9.3.3). A nil one is none.
+type posted struct {
+	load
+	status int
+	h      http.Header
+	body   bytes.Buffer
+}
+
+// posted returns what is to be kept of the answer to r, if that says for how long it is fresh, and that it is what its URL
+// now stands for.
+func (h *Handler) posted(r *http.Request, status int, header http.Header) *posted {
+	c := h.cache
+	at := header.Get("Content-Location")
+	if r.Method != http.MethodPost || status != http.StatusOK || at == "" || c.queryOf(r.URL) != r.URL.RawQuery {
+		return nil
+	}
+	if u, err := r.URL.Parse(at); err != nil || u.Host != "" && u.Host != r.Host || u.RequestURI() != r.URL.RequestURI() {
+		return nil
+	}
+	k, now := c.responseKey(r), time.Now()
+	_, said := withWishes(r.Context())
+	p := &posted{status: status, h: header, load: load{Cache: c, q: question{r: r, primary: k, key: k}, r: r, said: said, asked: now}}
+	if u := p.rule(p.exchange(status, header)); !u.said || u.detail != "" || lengthOf(header) > c.opts.Limits.Body {
+		return nil
+	}
+	src := source{schema: responseSchema}
+	p.f = c.flights.single(r.Context(), k, src, nil) // it hears of purges from now on
+	p.f.trust, p.f.mark = c.near.trust(), c.account.mark()
+	return p
+}
+
+// Write never fails: what is too long is not kept.
+func (p *posted) Write(b []byte) (int, error) {
+	if int64(p.body.Len()) <= p.opts.Limits.Body {
+		p.body.Write(b)
+	}
+	return len(b), nil
+}
+
+func (p *posted) write(b []byte) {
+	if p != nil {
+		_, _ = p.Write(b)
+	}
+}
+
+func (p *posted) leave() {
+	if p != nil {
+		p.flights.leave(p.q.key, p.f)
+	}
+}
+
+// keep keeps what was copied.
+func (p *posted) keep() {
+	if p == nil {
+		return
+	}
+	if int64(p.body.Len()) > p.opts.Limits.Body {
+		return
+	}
+	l := p.brought(p.status, p.h, p.body.Bytes(), false)
+	p.settle(context.WithoutCancel(p.q.r.Context()), p.f, p.q.key, source{schema: responseSchema}, l, nil, p.far != nil)
+}

@@ -47,7 +47,7 @@ func (c *Cache) ready(ctx context.Context, k entryKey, src func() source) (*entr
 // serves concludes with e, which the near tier has under k, and refreshes it behind the answer if that is due.
 func (c *Cache) serves(ctx context.Context, k entryKey, src func() source, e *entry, outcome Outcome, now time.Time) Result {
 	res := c.resultOf(e, outcome, Near, now)
-	c.conclude(ctx, trace.SpanFromContext(ctx), res, e, trace.SpanContext{})
+	c.conclude(ctx, trace.SpanFromContext(ctx), &res, e, trace.SpanContext{})
 	if outcome == Stale && !c.flights.flying(k) || outcome == Hit && c.early(e, now) && e.begins() {
 		c.refresh(ctx, k, src(), e)
 	}
@@ -86,7 +86,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 		case src.shares != nil && !src.shares(l, res.Outcome):
 			return l, res, errElsewhere
 		}
-		c.conclude(ctx, span, res, l.entry, link)
+		c.conclude(ctx, span, &res, l.entry, link)
 		if res.Outcome == Stale {
 			c.refresh(ctx, k, src, l.entry)
 		}
@@ -210,7 +210,7 @@ func (c *Cache) resultOf(e *entry, o Outcome, t Tier, now time.Time) Result {
 }
 
 // conclude counts the one answer that a call gets, and says how it came about wherever that is told.
-func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *entry, link trace.SpanContext) {
+func (c *Cache) conclude(ctx context.Context, span trace.Span, res *Result, e *entry, link trace.SpanContext) {
 	c.count(ctx, res, e)
 	c.describe(span, res)
 	if link.IsValid() {
@@ -218,15 +218,15 @@ func (c *Cache) conclude(ctx context.Context, span trace.Span, res Result, e *en
 	}
 }
 
-func (c *Cache) count(ctx context.Context, res Result, e *entry) {
+func (c *Cache) count(ctx context.Context, res *Result, e *entry) {
 	c.metrics.answered(res, e)
 	if res.Outcome == Hit || res.Outcome == Stale || res.Stored {
 		c.whatIf.observe(e)
 	}
-	RecorderFrom(ctx).record(res)
+	RecorderFrom(ctx).record(*res)
 }
 
-func (c *Cache) describe(span trace.Span, res Result) {
+func (c *Cache) describe(span trace.Span, res *Result) {
 	if span.IsRecording() {
 		span.SetAttributes(res.appendSpanAttrs(nil)...)
 	}

@@ -83,7 +83,7 @@ func (c *Cache) now(e *entry, p *response, now time.Time) *nearAnswer {
 }
 
 func (a *nearAnswer) Serve(w http.ResponseWriter, r *http.Request) (status int, bytes int64) {
-	a.cache.count(r.Context(), a.result, a.entry)
+	a.cache.count(r.Context(), &a.result, a.entry)
 	h := w.Header()
 	h["Age"] = a.age
 	if around := h["Cache-Status"]; len(around) == 0 {

@@ -126,11 +126,11 @@ func (w *capture) trail() {
 // put sets a field of a response as a handler in the cache's place would have: there are some to which whoever stands
 // around it may have added. Of caches the one nearest to the origin comes first (RFC 9211, section 2).
 func put(h http.Header, name string, values []string) {
-	if around := h[name]; len(around) > 0 {
-		switch name {
-		case "Cache-Status":
-			values = append(slices.Clone(values), around...)
-		case "Link", "Set-Cookie", "Vary":
+	switch name {
+	case "Cache-Status":
+		values = append(slices.Clip(values), h[name]...)
+	case "Link", "Set-Cookie", "Vary":
+		if around := h[name]; len(around) > 0 {
 			values = append(slices.Clone(around), values...)
 		}
 	}

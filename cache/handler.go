@@ -39,7 +39,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a := h.atHand(r, time.Now()); a != nil {
-		c.describe(trace.SpanFromContext(r.Context()), a.result)
+		c.describe(trace.SpanFromContext(r.Context()), &a.result)
 		a.Serve(w, r)
 		return
 	}
@@ -181,12 +181,12 @@ func (h *Handler) serveKept(w http.ResponseWriter, q question) {
 			break
 		}
 		res := c.resultOf(e, outcome, Far, now)
-		c.conclude(ctx, span, res, e, trace.SpanContext{})
+		c.conclude(ctx, span, &res, e, trace.SpanContext{})
 		h.serve(w, q.r, loaded{entry: e}, res)
 		return
 	}
 	res := Result{Cache: c.opts.Name, Outcome: Rejected, Tier: None, Detail: ruleOnlyKept}
-	c.conclude(ctx, span, res, nil, trace.SpanContext{})
+	c.conclude(ctx, span, &res, nil, trace.SpanContext{})
 	w.Header().Add("Cache-Status", res.CacheStatus())
 	http.Error(w, http.StatusText(http.StatusGatewayTimeout), http.StatusGatewayTimeout)
 }
@@ -216,6 +216,6 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, res Result, err e
 // pass lets next answer w itself.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, res Result) {
 	res.Cache, res.Tier = h.cache.opts.Name, None
-	h.cache.conclude(r.Context(), trace.SpanFromContext(r.Context()), res, nil, trace.SpanContext{})
+	h.cache.conclude(r.Context(), trace.SpanFromContext(r.Context()), &res, nil, trace.SpanContext{})
 	h.forward(w, r, res)
 }

@@ -160,7 +160,7 @@ func (m *metrics) unregister(r prometheus.Registerer) {
 	}
 }
 
-func (m *metrics) answered(res Result, e *entry) {
+func (m *metrics) answered(res *Result, e *entry) {
 	if res.Outcome == Hit && res.Tier == Near {
 		m.nearHits.Inc() // looked up once: the other series are those of slower answers
 	} else {

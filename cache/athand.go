@@ -56,7 +56,7 @@ func (h *Handler) atHand(r *http.Request, now time.Time) *nearAnswer {
 		if g.alone {
 			return nil
 		}
-		if e = c.variantOf(g, k, r.Header, now); e == nil || e.at(now) != fresh {
+		if e = c.variantOf(e, k, r.Header, now); e == nil || e.at(now) != fresh {
 			return nil
 		}
 	}

@@ -23,7 +23,10 @@ var (
 	}
 )
 
-var errUnwanted = errors.New("cache: nobody is left to take this response")
+var (
+	errUnwanted    = errors.New("cache: nobody is left to take this response")
+	errLongFailure = errors.New("cache: the origin failed, and said more than is kept")
+)
 
 // capture is the ResponseWriter of a load. It keeps what is written, or, once it is known that nobody else may have
 // that, writes it to whoever asked.
@@ -68,7 +71,11 @@ func (w *capture) Write(b []byte) (int, error) {
 	case w.to != nil:
 		return w.to.Write(b)
 	case int64(w.body.Len())+int64(len(b)) > w.limit:
-		w.handOver(w.excess(w))
+		if failing(w.status) && w.f.standIn.Load() != nil {
+			w.err = errLongFailure // that stands in for it
+		} else {
+			w.handOver(w.excess(w))
+		}
 		return w.Write(b)
 	}
 	return w.body.Write(b)

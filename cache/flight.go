@@ -46,6 +46,7 @@ type call struct {
 	waiting bool   // for another process
 
 	standIn atomic.Pointer[entry] // what may be served if the load fails
+	purged  atomic.Bool           // what was there before was purged
 	lateErr error
 
 	loaded  loaded

@@ -61,7 +61,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 
 	ctx, span := c.tracer.Start(f.ctx, "cache.load "+c.opts.Name, trace.WithAttributes(attribute.String("cache.name", c.opts.Name)))
 	defer span.End()
-	if far && c.far.leaser != nil && c.appoint(ctx, span, f, k, src, seen) {
+	if far && c.far.leaser != nil && !f.alone && c.appoint(ctx, span, f, k, src, seen) {
 		span.SetName("cache.wait " + c.opts.Name)
 		return
 	}
@@ -126,6 +126,12 @@ func (f *call) standsIn(e *entry) {
 		e = nil
 	}
 	f.standIn.Store(e)
+}
+
+// loses has nothing that was there before be served, nor be proven good.
+func (f *call) loses() {
+	f.purged.Store(true)
+	f.standsIn(nil)
 }
 
 // settle keeps what a load brought, and says elsewhere what became of it. far tells whether the far tier is of use. It

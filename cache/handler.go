@@ -53,13 +53,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // find answers q from where there is an answer.
 func (h *Handler) find(w http.ResponseWriter, q question) {
 	c, r := h.cache, q.r
-	alone := q.authorized()
-	private := false // what comes is known to be for its asker alone
+	alone := q.authorized() // until it is known that the answer is for all
+	private := false        // what comes is known to be for its asker alone
 	for tries := 0; ; tries++ {
 		now := time.Now()
 		var known *entry
 		if e := h.look(&q, now); e != nil {
-			switch g, outcome := e.asGuide(), q.suits(e, now); {
+			switch g, p, outcome := e.asGuide(), e.asResponse(), q.suits(e, now); {
 			case g != nil:
 				// Of those that come later one looks whether that is still so.
 				private = e.at(now) == fresh || c.flights.flying(q.key)
@@ -67,10 +67,12 @@ func (h *Handler) find(w http.ResponseWriter, q question) {
 				res := c.serves(r.Context(), q.key, func() source { return h.source(q, false) }, e, outcome, now)
 				h.serve(w, r, loaded{entry: e}, res)
 				return
-			case e.asResponse().has(validating):
-				alone = true // each of its requests is one for the origin
-			case e.at(now) == fresh:
-				known = e
+			default:
+				// Where no answer is given without asking, each request is one for the origin.
+				alone = p.has(validating) || alone && !p.has(forAll)
+				if e.at(now) == fresh {
+					known = e
+				}
 			}
 		}
 		if q.onlyKept {
@@ -113,7 +115,7 @@ func (h *Handler) look(q *question, now time.Time) *entry {
 	}
 	if g := e.asGuide(); g != nil && !g.alone {
 		q.follow(e)
-		return h.cache.variantOf(g, q.primary, q.r.Header, now)
+		return h.cache.variantOf(e, q.primary, q.r.Header, now)
 	}
 	return e
 }

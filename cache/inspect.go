@@ -1,15 +1,19 @@
 package cache
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Entry is one of the near tier, as an operator sees it.
 type Entry struct {
-	Key   string        // PurgeKey takes it
-	Bytes int64         // its share of Options.Near
-	Age   time.Duration // since it was loaded
-	TTL   time.Duration // until it expires; negative if it has, and is not gone yet
-	Cost  time.Duration // what its load took
-	Hits  int64         // in this process, stale ones included
+	Key     string        // PurgeKey takes it, and purges all variants and parts
+	Variant string        // of a response that depends on what requests say, or a part: which; empty otherwise
+	Bytes   int64         // its share of Options.Near
+	Age     time.Duration // since it was loaded
+	TTL     time.Duration // until it expires; negative if it has, and is not gone yet
+	Cost    time.Duration // what its load took
+	Hits    int64         // in this process, stale ones included
 }
 
 // Saved is the origin's time that the hits did not spend.
@@ -41,8 +45,11 @@ func (c *Cache) Hottest(n int) (entries []Entry) {
 	}
 	now := time.Now()
 	for e := range c.near.otter.Hottest() {
+		if e.Value.asGuide() != nil {
+			continue
+		}
 		entries = append(entries, Entry{
-			Key: e.Key.String(), Bytes: int64(e.Weight), Age: e.Value.age(now), TTL: e.Value.expires.Sub(now),
+			Key: e.Key.String(), Variant: e.Key.variant(), Bytes: int64(e.Weight), Age: e.Value.age(now), TTL: e.Value.expires.Sub(now),
 			Cost: e.Value.cost, Hits: e.Value.hits.Load(),
 		})
 		if len(entries) == n {
@@ -53,4 +60,21 @@ func (c *Cache) Hottest(n int) (entries []Entry) {
 }
 
 // String is the key as Entry.Key has it: r:host/path?query of a response, v:key of a value of Fetch.
-func (k entryKey) String() string { return string(k.kind) + ":" + k.host + k.name }
+func (k entryKey) String() string {
+	k = k.primary()
+	if k.kind == kindPart {
+		k.kind = kindResponse
+	}
+	return string(k.kind) + ":" + k.host + k.name
+}
+
+// variant is Entry.Variant.
+func (k entryKey) variant() (text string) {
+	if k.kind == kindVariant {
+		text = k.name[len(k.name)-8:]
+	}
+	if k.primary().kind == kindPart {
+		text = strings.TrimSpace(text + " part")
+	}
+	return text
+}

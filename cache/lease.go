@@ -51,7 +51,7 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 		case got.Held:
 			f.token = token
 			return c.loadsHere(f)
-		case err != nil, f.alone:
+		case err != nil:
 			return c.loadsHere(f)
 		default:
 			f.span, f.remote = spanFrom(got.Note), true

@@ -95,7 +95,7 @@ var standInServer = new(http.Server)
 // validate makes the request a conditional one if there is something to ask about (RFC 9111, section 4.3.1).
 func (o *load) validate() {
 	e := o.f.before
-	if e == nil || !o.stands(e) {
+	if e == nil || o.f.purged.Load() || !o.stands(e) {
 		return
 	}
 	p := e.asResponse()

@@ -107,7 +107,7 @@ func (c *Cache) drop(k entryKey, soft bool) {
 		c.flights.touch(k, f, 0)
 		f.hear(message{}) // another process' load that it waits for has lost its lease
 		if !soft {
-			f.standsIn(nil)
+			f.loses()
 		}
 	}
 	if soft {
@@ -140,7 +140,7 @@ func (c *Cache) voidHere(p Purge) {
 	for f := range c.flights.all() {
 		f.touched, f.newest = true, 0
 		if !p.Soft {
-			f.standsIn(nil)
+			f.loses()
 		}
 	}
 	c.detach(Purge{})

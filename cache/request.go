@@ -93,7 +93,7 @@ func (q *question) suits(e *entry, now time.Time) Outcome {
 		q.part != nil && !p.contains(*q.part),
 		q.maxAge >= 0 && e.age(now) > q.maxAge,
 		q.minFresh > 0 && e.expires.Sub(now) < q.minFresh,
-		q.guide != nil && q.guide.at(now) != fresh && e.created.Before(q.guide.expires): // purged softly
+		q.guide != nil && q.guide.outdates(e, now):
 		return ""
 	}
 	outcome := e.ready(now)
@@ -117,7 +117,8 @@ func (q *question) fits(e *entry, alone bool) bool {
 // shares tells whether l, which another request's load has brought, or found, or which stands in for it, answers q.
 func (q *question) shares(l loaded, outcome Outcome) bool {
 	switch {
-	case q.part != nil && !l.asResponse().contains(*q.part):
+	case q.part != nil && !l.asResponse().contains(*q.part),
+		q.authorized() && !l.asResponse().has(forAll):
 		return false
 	case l.status != 0:
 		return len(l.vary) == 0 || digest(l.vary, q.r.Header) == l.selected

@@ -68,16 +68,29 @@ func preferred(h http.Header) []string {
 	return []string{all[0].what}
 }
 
-// variantOf returns the entry of the near tier to which g leads a request with header h, or nil: one for what that says,
-// or one in the language that it prefers.
-func (c *Cache) variantOf(g *guide, primary entryKey, h http.Header, now time.Time) *entry {
-	if e := c.near.get(g.variant(primary, h), now); e != nil {
-		return e
+// variantOf returns the entry of the near tier to which from, a guide, leads a request with header h, or nil: one for what
+// that says, or one in the language that it prefers.
+func (c *Cache) variantOf(from *entry, primary entryKey, h http.Header, now time.Time) *entry {
+	g := from.asGuide()
+	k := g.variant(primary, h)
+	e := c.near.get(k, now)
+	if e == nil {
+		var ok bool
+		if k, ok = g.inLanguage(primary, preferred(h)); !ok {
+			return nil
+		}
+		e = c.near.get(k, now)
 	}
-	if k, ok := g.inLanguage(primary, preferred(h)); ok {
+	if e != nil && from.outdates(e, now) {
+		c.near.soften(k, from.expires)
 		return c.near.get(k, now)
 	}
-	return nil
+	return e
+}
+
+// outdates tells whether e, a guide, was purged softly since a variant was made, and that with it.
+func (e *entry) outdates(variant *entry, now time.Time) bool {
+	return e.at(now) != fresh && variant.created.Before(e.expires) && variant.expires.After(e.expires)
 }
 
 // primary is the key of the URL whose variant k is.

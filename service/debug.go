@@ -43,13 +43,14 @@ type whatIf struct {
 }
 
 type entryView struct {
-	Key   string  `json:"key"`
-	Bytes int64   `json:"bytes"`
-	Age   seconds `json:"age_seconds"`
-	TTL   seconds `json:"ttl_seconds"`
-	Cost  seconds `json:"load_seconds"`
-	Hits  int64   `json:"hits"`
-	Saved seconds `json:"saved_seconds"`
+	Key     string  `json:"key"`
+	Variant string  `json:"variant,omitempty"`
+	Bytes   int64   `json:"bytes"`
+	Age     seconds `json:"age_seconds"`
+	TTL     seconds `json:"ttl_seconds"`
+	Cost    seconds `json:"load_seconds"`
+	Hits    int64   `json:"hits"`
+	Saved   seconds `json:"saved_seconds"`
 }
 
 // seconds is a duration that programs read as a number and people in three digits or so.
@@ -75,7 +76,7 @@ func viewOf(c *cache.Cache, n int) cacheView {
 	}
 	for _, e := range c.Hottest(n) {
 		view.Hottest = append(view.Hottest, entryView{
-			e.Key, e.Bytes, seconds(e.Age.Seconds()), seconds(e.TTL.Seconds()), seconds(e.Cost.Seconds()), e.Hits, seconds(e.Saved().Seconds()),
+			e.Key, e.Variant, e.Bytes, seconds(e.Age.Seconds()), seconds(e.TTL.Seconds()), seconds(e.Cost.Seconds()), e.Hits, seconds(e.Saved().Seconds()),
 		})
 	}
 	return view

@@ -18,7 +18,7 @@ type source struct {
 	load        func(context.Context, *call) (loaded, error)
 	keepsErrors bool
 	relays      bool                       // the load may hand a response over while it is written
-	fits        func(*entry) bool          // what is kept answers this request; nil: all of it does
+	fits        func(*entry) Outcome       // of answering this request with what is kept, or ""; nil: as it is
 	shares      func(loaded, Outcome) bool // what another request's load brought does; nil: all of it does
 	alone       bool                       // the load is for this request, and is not waited for by others
 }
@@ -28,6 +28,14 @@ var (
 	errUnshared  = errors.New("cache: not to be shared")              // what it waited for is the leader's alone
 	errElsewhere = errors.New("cache: to be found under another key") // by the guide that it got, or not for this request
 )
+
+// outcomeOf is that of answering with e at once, or "".
+func (s source) outcomeOf(e *entry) Outcome {
+	if s.fits != nil {
+		return s.fits(e)
+	}
+	return e.ready(time.Now())
+}
 
 // ready concludes with what the near tier has under k, and refreshes it behind the answer if that is due. It returns nil
 // where somebody has to look further. src is asked for where it is needed.

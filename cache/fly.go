@@ -88,10 +88,7 @@ func (f *call) takes(src source, e *entry, t Tier) bool {
 	if f.known != nil && (f.known.id == e.id || e.at(time.Now()) != fresh) {
 		return false
 	}
-	if src.fits != nil && !src.fits(e) {
-		return false
-	}
-	o := e.ready(time.Now())
+	o := src.outcomeOf(e)
 	if o != Hit && o != Stale {
 		return false
 	}

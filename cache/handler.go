@@ -127,7 +127,7 @@ func (h *Handler) source(q question, alone bool) source {
 		alone:  alone,
 		relays: true,
 		decode: decodeResponse,
-		fits:   func(e *entry) bool { return q.fits(e, alone) },
+		fits:   func(e *entry) Outcome { return q.fits(e, alone) },
 		shares: q.shares,
 		load:   func(ctx context.Context, f *call) (loaded, error) { return h.load(ctx, f, q) },
 	}

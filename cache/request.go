@@ -106,12 +106,15 @@ func (q *question) suits(e *entry, now time.Time) Outcome {
 	return outcome
 }
 
-// fits tells whether a flight for q may take e without a load. Guides do where they lead on.
-func (q *question) fits(e *entry, alone bool) bool {
+// fits is the outcome of a flight for q that takes e without a load, or "". Guides are taken where they lead on.
+func (q *question) fits(e *entry, alone bool) Outcome {
 	if g := e.asGuide(); g != nil {
-		return !g.alone || !alone && e.at(time.Now()) == fresh
+		if g.alone && (alone || e.at(time.Now()) != fresh) {
+			return ""
+		}
+		return Hit
 	}
-	return q.suits(e, time.Now()) != ""
+	return q.suits(e, time.Now())
 }
 
 // shares tells whether l, which another request's load has brought, or found, or which stands in for it, answers q.

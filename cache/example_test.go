@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"time"
 
@@ -132,4 +134,43 @@ func ExampleCache_Handler() {
 	// Output:
 	// hello - slow; fwd=uri-miss; stored
 	// hello - slow; hit
+}
+
+// A cache in front of another server: what that says of its answers' freshness holds, and what is stale is asked for with a
+// condition.
+func ExampleCache_Handler_reverseProxy() {
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache") // each answer is to be proven
+		w.Header().Set("Vary", "Accept-Language")
+		w.Header().Set("Etag", `"1"`)
+		http.ServeContent(w, r, "page.txt", time.Time{}, strings.NewReader("hello"))
+	}))
+	defer origin.Close()
+	u, err := url.Parse(origin.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := cache.New(nil, cache.Options{Name: "edge"}) // no TTL: it is the origin that says what is kept
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close(context.Background())
+	server := httptest.NewServer(c.Handler(httputil.NewSingleHostReverseProxy(u)))
+	defer server.Close()
+
+	for range 2 {
+		res, err := http.Get(server.URL)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		fmt.Printf("%s - %s\n", body, res.Header.Get("Cache-Status"))
+	}
+	// Output:
+	// hello - edge; fwd=uri-miss; stored
+	// hello - edge; fwd=stale; fwd-status=304; stored
 }

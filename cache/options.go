@@ -19,8 +19,8 @@ type Options struct {
 	// Name stands in metrics, spans, logs, Cache-Status and in front of the far tier's keys: letters,
 	// digits, '_' and '-'. Empty means "cache".
 	Name string
-	// TTL is how long a value is fresh. Zero means not at all: calls are still coalesced, nothing is kept.
-	// A load may say otherwise of its own value: see SetTTL.
+	// TTL is how long a value is fresh. Zero means not at all: calls are still coalesced, nothing is kept but what
+	// says otherwise itself. A load may: see SetTTL. So do responses of a Handler, by their header.
 	TTL time.Duration
 	// Near bounds the near tier in bytes, entries' overhead included. Zero means 64 MiB, a negative number
 	// leaves the near tier out.

@@ -19,7 +19,8 @@ function outcome(response) {
   if (!response.ok) return { outcome: "bypass", tier: "" };
   if (/;\s*hit/.test(status)) return { outcome: "hit", tier: detail };
   if (/;\s*collapsed/.test(status)) return { outcome: "coalesced", tier: "" };
-  if (/;\s*fwd=uri-miss/.test(status)) return { outcome: "miss", tier: "" };
+  if (/;\s*fwd-status=304/.test(status)) return { outcome: "revalidated", tier: "" };
+  if (/;\s*fwd=(uri-miss|vary-miss|stale|partial)/.test(status)) return { outcome: "miss", tier: "" };
   return { outcome: "bypass", tier: detail };
 }
 

@@ -2,7 +2,7 @@
 staticcheck = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: test lint unit e2e drill vuln bench fuzz soak
+.PHONY: test lint unit conformance e2e drill vuln bench fuzz soak
 
 test: lint unit
 
@@ -21,6 +21,10 @@ unit:
 	go test -run 'TestWhatIfIsAccurate|TestHitAllocates' ./cache ./service # left out above: see their files
 	cd grafana && go test -shuffle=on .
 	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
+
+# The public tests for HTTP caches, of Vitrine and nginx. UPDATE=1 writes docs/conformance.md anew.
+conformance:
+	go test -run TestConformance -count=1 -v ./cache/conformance $(if $(UPDATE),-update)
 
 # VITRINE_PICTURES=docs/pictures keeps pictures of the pages and of the drills.
 e2e: override export VITRINE_PICTURES := $(abspath $(VITRINE_PICTURES))

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"log"
@@ -75,19 +76,18 @@ func nginx(t *testing.T, origin *url.URL) (base, version string) {
 	}
 	defer socket.Close()
 
-	conf := filepath.Join(dir, "nginx.conf")
-	file, err := os.Create(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	err = template.Must(template.New("nginx").Parse(nginxConf)).Execute(file, map[string]any{
+	var conf bytes.Buffer
+	err = template.Must(template.New("nginx").Parse(nginxConf)).Execute(&conf, map[string]any{
 		"Root": os.Geteuid() == 0, "Listen": l.Addr(), "Origin": origin.Host,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", conf)
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, conf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", file)
 	cmd.Env = append(os.Environ(), "NGINX=3;")
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stderr = t.Output()

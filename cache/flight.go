@@ -80,6 +80,7 @@ type answered struct {
 	also    entryKey // in this process also under this one; the zero value: it is not
 	guide   *entry   // what is to be kept beside it or in its place, or nil
 	guideAt entryKey
+	inNear  bool // the guide is in the near tier already
 
 	relay *relay // it is to be taken from there, and there is no entry
 }

@@ -70,6 +70,12 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	handed := false
 	f.handed = func(l loaded) {
 		handed = true
+		if l.guide != nil {
+			// At once: what comes of the next request must find it, and not the other way round.
+			c.label(f, k, src, &l)
+			c.keepNear(f, k, l.guide)
+			l.inNear = true
+		}
 		c.flights.withdraw(k, f)
 		c.loads.Go(func() { c.settle(context.WithoutCancel(ctx), f, k, src, l, nil, far) })
 	}
@@ -155,14 +161,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 	if failure != nil || l.failing {
 		f.rest(now, c.opts.Tuning.ErrorTTL)
 	}
-	if l.under == (entryKey{}) {
-		l.under = k
-	}
-	for _, e := range []*entry{l.entry, l.guide} {
-		if e != nil {
-			e.id, e.schema, e.hash, e.mark = newID(), src.schema, c.whatIf.hash(l.under), f.mark
-		}
-	}
+	c.label(f, k, src, &l)
 	switch {
 	case l.guide != nil && l.guideAt == k:
 		m.id = l.guide.id
@@ -174,6 +173,18 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 		c.keepBeside(l.also, l.with(l.lifetime), f.trust)
 	}
 	return kept
+}
+
+// label gives what a load brought what all entries have, once.
+func (c *Cache) label(f *call, k entryKey, src source, l *loaded) {
+	if l.under == (entryKey{}) {
+		l.under = k
+	}
+	for _, e := range []*entry{l.entry, l.guide} {
+		if e != nil && e.id == 0 {
+			e.id, e.schema, e.hash, e.mark = newID(), src.schema, c.whatIf.hash(l.under), f.mark
+		}
+	}
 }
 
 // loadsElsewhere tells whether f's error says something of this process alone.

@@ -51,13 +51,13 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		}
 		return false
 	}
-	return c.keepNear(f, k, l.entry) || inFar
+	return !l.inNear && c.keepNear(f, k, l.entry) || inFar
 }
 
 // keepGuided is keep for a load that brought a guide: to be kept under the flight's key in the place of the response, or
 // beside it under another.
 func (c *Cache) keepGuided(ctx context.Context, f *call, k entryKey, src source, l loaded, m message, far bool) bool {
-	g := loaded{entry: l.guide, payload: l.guide.asGuide().marshal(), stored: true}
+	g := loaded{entry: l.guide, payload: l.guide.asGuide().marshal(), stored: true, answered: answered{inNear: l.inNear}}
 	l.guide = nil
 	if l.guideAt != k {
 		// It has names of fields and no answer: whatever was purged meanwhile, it brings nothing back.

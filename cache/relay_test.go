@@ -77,6 +77,14 @@ func TestUnshareableIsNotSerialised(t *testing.T) {
 				if most.Load() != 10 {
 					t.Errorf("%d at once once it was known", most.Load())
 				}
+				// When one looks whether it is still so, the others do not wait for it.
+				time.Sleep(2 * time.Minute)
+				for _, c := range all {
+					go do(c.Handler(o), "GET", "/")
+				}
+				time.Sleep(100 * time.Millisecond)
+				ask(10, 11*time.Second)
+				time.Sleep(time.Minute)
 			})
 		})
 	}
@@ -105,6 +113,71 @@ func TestAloneIsLookedAfter(t *testing.T) {
 			t.Errorf("%q %v", w.Body, w.Header())
 		}
 	})
+}
+
+// TestOneRequestMakesNothingAlone: a client cannot have others' requests run one by one, nor can an error.
+func TestOneRequestMakesNothingAlone(t *testing.T) {
+	for desc, header := range map[string][]string{"credentials": {"Authorization", "Basic x"}, "an error": {"X-Fails", "yes"}} {
+		t.Run(desc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := new(origin)
+				o.answer = func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(time.Second)
+					if r.Header.Get("X-Fails") != "" {
+						w.Header().Set("Cache-Control", "no-store")
+						w.WriteHeader(500)
+					}
+				}
+				h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(o)
+				do(h, "GET", "/", header...)
+				before := o.asked.Load()
+				var all sync.WaitGroup
+				for range 10 {
+					all.Go(func() { do(h, "GET", "/") })
+				}
+				all.Wait()
+				if n := o.asked.Load() - before; n != 1 {
+					t.Errorf("10 requests became %d", n)
+				}
+			})
+		})
+	}
+}
+
+// TestAStreamHoldsNoPlace of those that Limits.Loads has.
+func TestAStreamHoldsNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stream" {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(time.Hour)
+			}
+		}}
+		h := newCache(t, nil, cache.Options{TTL: time.Minute, Limits: cache.Limits{Loads: 1, Queue: -1}}).Handler(o)
+		go do(h, "GET", "/stream")
+		time.Sleep(time.Second)
+		if w := do(h, "GET", "/"); w.Code != 200 {
+			t.Errorf("%d", w.Code)
+		}
+		time.Sleep(2 * time.Hour)
+	})
+}
+
+// TestOriginAnswersItself conditions and ranges where nothing comes of them for others.
+func TestOriginAnswersItself(t *testing.T) {
+	h := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute}).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "private")
+		w.Header().Set("Etag", `"mine"`)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
+	}))
+	do(h, "GET", "/")
+	if w := do(h, "GET", "/", "If-None-Match", `"mine"`); w.Code != 304 || w.Header().Get("Cache-Status") != "c; fwd=uri-miss" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := do(h, "GET", "/", "Range", "bytes=1-2"); w.Code != 206 || w.Body.String() != "12" {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
 }
 
 // TestLongBodyIsNotHeld: it flows past the cache, however large.

@@ -172,6 +172,32 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// TestAnswerThatIsForAllNoMore: who has credentials gets no answer of a request without, once that does not say that it is for all.
+func TestAnswerThatIsForAllNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cc := "public, max-age=60"
+		o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			w.Header().Set("Cache-Control", cc)
+			w.Header().Set("Etag", `"a"`)
+			_, _ = io.WriteString(w, r.Header.Get("Authorization")+" ")
+		}}
+		h := newCache(t, nil, cache.Options{Name: "c"}).Handler(o)
+		do(h, "GET", "/")
+		cc = "max-age=60"
+		time.Sleep(2 * time.Minute)
+		var all sync.WaitGroup
+		all.Go(func() { do(h, "GET", "/") })
+		time.Sleep(100 * time.Millisecond)
+		all.Go(func() {
+			if w := do(h, "GET", "/", "Authorization", "Basic x"); !strings.HasPrefix(w.Body.String(), "Basic x") {
+				t.Errorf("%q %v", w.Body, w.Header())
+			}
+		})
+		all.Wait()
+	})
+}
+
 // TestUnsafeMethodsPurge what they change, once the origin has done so (RFC 9111, section 4.4): everywhere, and before
 // their client knows.
 func TestUnsafeMethodsPurge(t *testing.T) {

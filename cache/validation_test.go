@@ -185,6 +185,66 @@ func TestPurgedIsNotProven(t *testing.T) {
 	}
 }
 
+// TestPurgedWhileItWaits: nor by that of a load that waits for another replica's.
+func TestPurgedWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var conditions []string
+		o := new(origin)
+		answer := validated("Etag", `"a"`, "If-None-Match")
+		o.answer = func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			conditions = append(conditions, r.Header.Get("If-None-Match"))
+			mu.Unlock()
+			answer(w, r)
+		}
+		all := replicas(t, 2, new(storetest.Memory), cache.Options{Name: "c", TTL: time.Minute})
+		synctest.Wait()
+		do(all[0].Handler(o), "GET", "http://host/")
+		time.Sleep(2 * time.Minute)
+		time.AfterFunc(500*time.Millisecond, func() {
+			if err := all[0].PurgeKey(t.Context(), cache.Hard, "r:host/"); err != nil {
+				t.Error(err)
+			}
+		})
+		var both sync.WaitGroup
+		both.Go(func() { do(all[0].Handler(o), "GET", "http://host/") })
+		time.Sleep(100 * time.Millisecond)
+		both.Go(func() {
+			if w := do(all[1].Handler(o), "GET", "http://host/"); w.Body.String() != "3" {
+				t.Errorf("%q", w.Body)
+			}
+		})
+		both.Wait()
+		if got := strings.Join(conditions, ","); got != `,"a",` {
+			t.Errorf("conditions %q", got)
+		}
+	})
+}
+
+// TestErrorsReplaceNothing: what stands in for an error goes on doing so, whatever the error says of itself.
+func TestErrorsReplaceNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fails := false
+		o := &origin{answer: func(w http.ResponseWriter, _ *http.Request) {
+			if fails {
+				w.Header().Set("Cache-Control", "max-age=600")
+				w.Header().Set("Vary", "X-A")
+				w.WriteHeader(503)
+			}
+		}}
+		h := newCache(t, nil, cache.Options{TTL: time.Minute, Stale: cache.Staleness{IfError: time.Hour}}).Handler(o)
+		do(h, "GET", "/")
+		fails = true
+		for range 10 {
+			time.Sleep(2 * time.Minute)
+			if w := do(h, "GET", "/"); w.Code != 200 || w.Body.String() != "1" {
+				t.Errorf("%d %q", w.Code, w.Body)
+			}
+		}
+	})
+}
+
 // TestConditionalRequestOnAMissFillsTheCache (souin#467), and is answered by what it filled.
 func TestConditionalRequestOnAMissFillsTheCache(t *testing.T) {
 	o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {

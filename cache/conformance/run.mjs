@@ -13,7 +13,16 @@ const words = {
 const { base, again, found } = JSON.parse(fs.readFileSync(0))
 suites.push(surrogate) // not in the index
 const chosen = again ? suites.map(suite => ({ ...suite, tests: suite.tests.filter(test => again.includes(test.id)) })) : suites
-await runTests(chosen, fetch, false, base)
+
+let slowest = 0 // answer, in ms
+async function timed (url, init) {
+  const begin = performance.now()
+  const response = await fetch(url, init)
+  slowest = Math.max(slowest, performance.now() - begin)
+  return response
+}
+
+await runTests(chosen, timed, false, base)
 const results = { ...found, ...getResults() }
 
 function verdict (test) {
@@ -25,6 +34,7 @@ function verdict (test) {
 
 console.log(JSON.stringify({
   found: results,
+  slowest,
   rows: suites.flatMap(suite => suite.tests.filter(test => !test.browser_only).map(test => ({
     section: suite.name,
     id: test.id,

@@ -20,6 +20,7 @@ type source struct {
 	relays      bool                       // the load may hand a response over while it is written
 	fits        func(*entry) Outcome       // of answering this request with what is kept, or ""; nil: as it is
 	shares      func(loaded, Outcome) bool // what another request's load brought does; nil: all of it does
+	part        string                     // of a response, that is asked for; empty: all
 	alone       bool                       // the load is for this request, and is not waited for by others
 }
 
@@ -36,6 +37,9 @@ func (s source) outcomeOf(e *entry) Outcome {
 	}
 	return e.ready(time.Now())
 }
+
+// mayShare tells whether what another's load has brought or found, or what stands in for a load, is an answer.
+func (s source) mayShare(l loaded, o Outcome) bool { return s.shares == nil || s.shares(l, o) }
 
 // ready concludes with what the near tier has under k, and refreshes it behind the answer if that is due. It returns nil
 // where somebody has to look further. src is asked for where it is needed.
@@ -78,7 +82,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 			c.loads.Go(func() { c.fly(f, k, src) })
 		}
 		var link trace.SpanContext
-		l, res, link, err = c.await(ctx, f, leader)
+		l, res, link, err = c.await(ctx, f, src, leader)
 		if leader && l.relay == nil {
 			f.relay.decline()
 		}
@@ -91,7 +95,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 		case leader:
 		case tries < 3 && !c.stands(l.entry):
 			continue // purged since it was loaded, and this caller may have come after that
-		case src.shares != nil && !src.shares(l, res.Outcome):
+		case !src.mayShare(l, res.Outcome):
 			return l, res, errElsewhere
 		}
 		c.conclude(ctx, span, &res, l.entry, link)
@@ -103,7 +107,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 }
 
 // await waits for f, or for what ends a caller's wait earlier, and says how the answer came about.
-func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res Result, link trace.SpanContext, err error) {
+func (c *Cache) await(ctx context.Context, f *call, src source, leader bool) (l loaded, res Result, link trace.SpanContext, err error) {
 	res = Result{Cache: c.opts.Name, Outcome: Coalesced, Tier: None}
 	if leader {
 		res.Outcome = Miss
@@ -123,7 +127,7 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 	}
 	standIn := func() (loaded, Result, bool) {
 		now := time.Now()
-		if e := f.standIn.Load(); e != nil && e.at(now) != gone && c.stands(e) {
+		if e := f.standIn.Load(); e != nil && e.at(now) <= lastValue && c.stands(e) && src.mayShare(loaded{entry: e}, StaleError) {
 			tier := Near
 			if c.near == nil {
 				tier = Far
@@ -137,7 +141,7 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		case <-f.done:
 		case <-offered:
 			if !leader {
-				return loaded{}, res, link, errUnshared
+				return loaded{}, res, link, f.relay.about.refusal()
 			}
 			res.missed(f, f.relay.about)
 			return loaded{answered: answered{relay: f.relay}}, res, link, nil
@@ -163,7 +167,7 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 	}
 
 	if f.relay.isOffered() {
-		return loaded{}, res, link, errUnshared // its asker did not wait
+		return loaded{}, res, link, f.relay.about.refusal() // its asker did not wait
 	}
 	l, now := f.loaded, time.Now()
 	if f.err != nil || l.failing {
@@ -186,7 +190,7 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		}
 		return loaded{}, res, link, f.err
 	case l.unshared && !leader:
-		return loaded{}, res, link, errUnshared
+		return loaded{}, res, link, l.refusal()
 	case f.remote, !leader && f.outcome == Miss:
 		res.Outcome, link = Coalesced, f.span
 	case f.outcome == Miss && l.proven:
@@ -202,6 +206,15 @@ func (c *Cache) await(ctx context.Context, f *call, leader bool) (l loaded, res 
 		err = broken.err
 	}
 	return l, res, link, err
+}
+
+// refusal is what those are told who waited for an answer that is another's alone. If that is because of its credentials,
+// others may still have one in common.
+func (a answered) refusal() error {
+	if a.detail == ruleAuthorization {
+		return errElsewhere
+	}
+	return errUnshared
 }
 
 // missed says of a miss why it is kept from others.

@@ -43,8 +43,10 @@ type capture struct {
 	status int
 	body   bytes.Buffer
 
-	to  http.ResponseWriter // the asker's; nil: it is kept
-	err error               // what writing comes to
+	to      http.ResponseWriter // the asker's; nil: it is kept
+	asker   context.Context     // ends when the asker leaves
+	unwatch func() bool
+	err     error // what writing comes to
 }
 
 func (w *capture) Header() http.Header { return w.header }
@@ -90,6 +92,19 @@ func (w *capture) FlushError() error {
 	return w.err // it is kept: there is nobody to hurry for
 }
 
+// SetWriteDeadline implements what http.ResponseController looks for.
+func (w *capture) SetWriteDeadline(end time.Time) error {
+	if w.to == nil {
+		return http.ErrNotSupported
+	}
+	return http.NewResponseController(w.to).SetWriteDeadline(end)
+}
+
+// left tells whether the asker of a response that is its alone has left, or has all that it wants.
+func (w *capture) left() bool {
+	return w.err == errUnwanted || w.asker != nil && w.asker.Err() != nil
+}
+
 // handOver has the response be its asker's alone: l is all that the cache learns of it.
 func (w *capture) handOver(l loaded) {
 	w.f.handed(l)
@@ -99,7 +114,7 @@ func (w *capture) handOver(l loaded) {
 		w.cancel()
 		return
 	}
-	context.AfterFunc(a.ctx, w.cancel)
+	w.unwatch = context.AfterFunc(a.ctx, w.cancel)
 	defer func() {
 		if a.head {
 			// The header is all that it wants.
@@ -107,7 +122,7 @@ func (w *capture) handOver(l loaded) {
 			w.cancel()
 		}
 	}()
-	w.to = a.w
+	w.to, w.asker = a.w, a.ctx
 	for name, values := range w.sent {
 		put(w.to.Header(), name, values)
 	}
@@ -118,11 +133,9 @@ func (w *capture) handOver(l loaded) {
 	w.body = bytes.Buffer{}
 }
 
-// trail hands over what the handler has set behind the body.
+// trail ends a response that was handed over, with what the handler has set behind the body.
 func (w *capture) trail() {
-	if w.to == nil {
-		return
-	}
+	w.unwatch()
 	for name, values := range w.header {
 		if _, before := w.sent[name]; !before || strings.HasPrefix(name, http.TrailerPrefix) {
 			w.to.Header()[name] = values

@@ -10,7 +10,7 @@ import (
 )
 
 // directives are those of Cache-Control (RFC 9111, section 5.2): names in lower case, without an argument "". Of several
-// of a name the first counts (section 4.2.1).
+// of a name the first counts (section 4.2.1), but for private and no-cache: they forbid what any of them forbids.
 type directives map[string]string
 
 func (d directives) has(name string) bool { _, ok := d[name]; return ok }
@@ -43,8 +43,17 @@ func directivesIn(lines []string) directives {
 		if d == nil {
 			d = make(directives)
 		}
-		if _, ok := d[name]; !ok {
-			d[name] = unquote(value)
+		before, again := d[name]
+		switch value = unquote(value); {
+		case name == "private" || name == "no-cache":
+			if again && before == "" || strings.Contains(value, `"`) {
+				value = "" // all of it, or what nobody understands
+			} else if again && value != "" {
+				value = before + "," + value
+			}
+			d[name] = value
+		case !again:
+			d[name] = value
 		}
 	}
 	return d
@@ -151,7 +160,11 @@ func surrogateDirectives(lines []string, name string) directives {
 			mine = append(mine, directive)
 		}
 	}
-	return directivesIn(mine)
+	d := directivesIn(mine)
+	if !d.has("max-age") && !d.has("no-store") {
+		return nil // it speaks of something else
+	}
+	return d
 }
 
 // argument is a value as Cache-Control would have it. Its second result is false for one that no directive has.

@@ -27,6 +27,7 @@ type call struct {
 	cancel context.CancelFunc
 	known  *entry // what it is to replace, if that is what it is for
 	alone  bool   // nobody else joins it, and it waits for nobody
+	part   string // of a response, that it asks for; empty: all
 	relay  *relay // nil: not of a response
 
 	// The flight's own.
@@ -38,6 +39,7 @@ type call struct {
 	mark     Mark         // of the account, likewise
 	token    string       // of the lease that it holds; empty: none
 	found    bool         // the far tier had something under the key
+	seen     []byte       // which began so
 	placed   bool         // its load has begun
 
 	// Under flights.mu.
@@ -91,7 +93,7 @@ func newCall(ctx context.Context, src source, known *entry) *call {
 	ctx, cancel := context.WithCancel(withoutPlace(withoutRecorder(context.WithoutCancel(ctx))))
 	c := &call{
 		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
-		ctx: ctx, cancel: cancel, known: known, outcome: Miss, tier: None,
+		ctx: ctx, cancel: cancel, known: known, part: src.part, outcome: Miss, tier: None,
 	}
 	if src.relays {
 		c.relay = newRelay()
@@ -99,12 +101,18 @@ func newCall(ctx context.Context, src source, known *entry) *call {
 	return c
 }
 
-// join returns the call under k, and true to its leader, who must run it. known is what the call is to replace,
-// if that is what it is for.
+// join returns the call under k, and true to its leader, who must run it. Who asks for another part leads its own. known
+// is what the call is to replace, if that is what it is for.
 func (f *flights) join(ctx context.Context, k entryKey, src source, known *entry) (*call, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c, ok := f.calls[k]; ok {
+		if c.part != src.part {
+			c = newCall(ctx, src, known)
+			c.alone = true
+			f.setApart(k, c)
+			return c, true
+		}
 		return c, false
 	}
 	c := newCall(ctx, src, known)
@@ -132,6 +140,7 @@ func (f *flights) withdraw(k entryKey, c *call) {
 	if f.calls[k] == c {
 		delete(f.calls, k)
 	}
+	delete(f.apart, c)
 }
 
 // flying tells whether there is a call under k.
@@ -189,6 +198,22 @@ func (f *flights) of(k entryKey) iter.Seq[*call] {
 		}
 		for c, at := range f.apart {
 			if at == k && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// variantsOf are the flights of k and of its variants, with their keys. It is to be called under mu.
+func (f *flights) variantsOf(k entryKey) iter.Seq2[entryKey, *call] {
+	return func(yield func(entryKey, *call) bool) {
+		for at, c := range f.calls {
+			if at.primary() == k && !yield(at, c) {
+				return
+			}
+		}
+		for c, at := range f.apart {
+			if at.primary() == k && !yield(at, c) {
 				return
 			}
 		}

@@ -26,7 +26,10 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	if far {
 		c.flights.begin(f, false)
 		e, head, err := c.far.get(f.ctx, k, src)
-		f.found = e != nil || len(head) > 0
+		f.found, f.seen = e != nil || len(head) > 0, head
+		if e != nil {
+			f.seen = e.head(k.kind)
+		}
 		switch seen = head; {
 		case err != nil:
 			far = false // one failure is all that a call pays for
@@ -67,7 +70,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 	}
 	f.span, f.trust, f.mark = span.SpanContext(), c.near.trust(), c.account.mark()
 	f.why(k)
-	handed := false
+	handed, letGo := false, func() {}
 	f.handed = func(l loaded) {
 		handed = true
 		if l.guide != nil {
@@ -77,6 +80,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 			l.inNear = true
 		}
 		c.flights.withdraw(k, f)
+		letGo() // should what follows fail, the lease runs out
 		c.loads.Go(func() { c.settle(context.WithoutCancel(ctx), f, k, src, l, nil, far) })
 	}
 	// Deferred, because a load may end its goroutine. It may also have taken all of its time.
@@ -85,7 +89,8 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 			f.loaded.stored = c.settle(context.WithoutCancel(ctx), f, k, src, f.loaded, f.err, far)
 		}
 	}()
-	defer c.hold(f, k)()
+	letGo = c.hold(f, k)
+	defer letGo()
 	c.load(ctx, span, f, src)
 }
 
@@ -114,6 +119,8 @@ func (f *call) finds(e *entry, t Tier) {
 // why says why the origin is asked for k.
 func (f *call) why(k entryKey) {
 	switch {
+	case f.before != nil && k.primary().kind == kindPart && f.before.at(time.Now()) == fresh:
+		f.reason = forwardPartial
 	case f.known != nil && f.known.at(time.Now()) == fresh:
 		f.reason = forwardRequest
 	case f.before != nil, f.standIn.Load() != nil:
@@ -151,7 +158,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 		l = c.failure(f, src, m.text, now)
 	case l.stored, l.guide != nil && l.guideAt == k:
 		m.kind = filled
-	case l.unshared && f.alone:
+	case l.unshared && (f.alone || l.detail == ruleAuthorization):
 		m.kind = abandoned // it says nothing of what others get
 	case !l.unshared && len(l.payload) > 0 && len(l.payload) <= maxPassed:
 		m.kind = passed
@@ -170,7 +177,8 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 	}
 	kept = c.keep(ctx, f, k, src, l, m, far) && failure == nil
 	if kept && l.also != (entryKey{}) {
-		c.keepBeside(l.also, l.with(l.lifetime), f.trust)
+		lives := guideTo(&guide{}, now, l.end()).lifetime
+		c.keepBeside(l.also, &entry{value: alias{l.under}, lifetime: lives, mark: f.mark}, f.trust)
 	}
 	return kept
 }

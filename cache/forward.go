@@ -14,6 +14,11 @@ import (
 // (RFC 9111, section 4.4).
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 	begun := false
+	around := w.Header().Clone() // what others have set
+	within, said := withWishes(r.Context())
+	if r.Method == http.MethodPost {
+		r = r.WithContext(within)
+	}
 	var copied *posted
 	defer func() { copied.leave() }()
 	begin := func(status int) {
@@ -21,12 +26,11 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 			return
 		}
 		begun = true
-		h0 := w.Header().Clone()
-		w.Header().Add("Cache-Status", res.CacheStatus()) // behind those of caches nearer to the origin
 		if !safe(r.Method) && status < 400 {
 			h.cache.changed(r, w.Header())
-			copied = h.posted(r, status, h0)
+			copied = h.posted(r, said, status, added(w.Header(), around))
 		}
+		w.Header().Add("Cache-Status", res.CacheStatus()) // behind those of caches nearer to the origin
 	}
 	h.next.ServeHTTP(httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {

@@ -79,9 +79,9 @@ func (h *Handler) find(w http.ResponseWriter, q question) {
 			h.serveKept(w, q)
 			return
 		}
-		if private && conditional(r.Header) {
+		if private && q.part == nil && conditional(r.Header) {
 			// Nothing comes of it for others: the origin itself may say 304, or give a range.
-			h.pass(w, r, Result{Outcome: Miss, Forward: q.key.missing()})
+			h.passPrivate(w, q)
 			return
 		}
 		l, res, err := c.answer(r.Context(), q.key, h.source(q, alone || private || tries > 3), known)
@@ -122,8 +122,13 @@ func (h *Handler) look(q *question, now time.Time) *entry {
 
 // source is how q is answered by the origin.
 func (h *Handler) source(q question, alone bool) source {
+	part := ""
+	if q.part != nil {
+		part = q.part.text
+	}
 	return source{
 		schema: responseSchema,
+		part:   part,
 		alone:  alone,
 		relays: true,
 		decode: decodeResponse,
@@ -157,7 +162,7 @@ func (h *Handler) relay(w http.ResponseWriter, r *http.Request, from *relay, res
 	if r.Header["Range"] != nil && from.about.status == http.StatusOK && r.Method == http.MethodGet {
 		// All of it was asked for, in vain: it is not kept.
 		from.decline()
-		h.forward(w, r, res)
+		h.forward(w, h.cache.shown(r), res)
 		return
 	}
 	w.Header().Add("Cache-Status", res.CacheStatus())
@@ -213,6 +218,20 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, res Result, err e
 	}
 	w.Header().Add("Cache-Status", res.CacheStatus())
 	http.Error(w, http.StatusText(status), status)
+}
+
+// passPrivate lets next answer w itself, in a place among those of loads.
+func (h *Handler) passPrivate(w http.ResponseWriter, q question) {
+	c, ctx := h.cache, q.r.Context()
+	place, err := c.places.take(ctx)
+	if err != nil {
+		res := Result{Cache: c.opts.Name, Outcome: Rejected, Tier: None}
+		c.conclude(ctx, trace.SpanFromContext(ctx), &res, nil, trace.SpanContext{})
+		h.fail(w, q.r, res, err)
+		return
+	}
+	defer place.leave()
+	h.pass(w, c.shown(q.r), Result{Outcome: Miss, Forward: q.key.missing()})
 }
 
 // pass lets next answer w itself.

@@ -28,6 +28,14 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		return c.keepGuided(ctx, f, k, src, l, m, far)
 	}
 	inFar := false
+	if far && f.alone && l.stored && c.far.leaser != nil && !c.touched(f) {
+		c.takeLease(ctx, f, k)
+		defer func() {
+			if f.token != "" && c.touched(f) {
+				_ = c.far.remove(ctx, k) // the purge may have come before the lease; an error is logged
+			}
+		}()
+	}
 	switch {
 	case f.token != "":
 		held, err := c.fill(ctx, f, k, src, l, m)
@@ -52,6 +60,19 @@ func (c *Cache) keep(ctx context.Context, f *call, k entryKey, src source, l loa
 		return false
 	}
 	return !l.inNear && c.keepNear(f, k, l.entry) || inFar
+}
+
+// takeLease has f, whose load was for one request and waited for nobody, have the lease of k if nobody has, and nobody has
+// put something there since it looked.
+func (c *Cache) takeLease(ctx context.Context, f *call, k entryKey) {
+	token := newToken()
+	_ = c.far.call(ctx, "acquire", func(ctx context.Context) error { // without it, it is kept in the near tier
+		got, err := c.far.leaser.Acquire(ctx, k.far(c.opts.Name), f.seen, token, nil, c.opts.Tuning.Lease)
+		if err == nil && got.Held {
+			f.token = token
+		}
+		return err
+	})
 }
 
 // keepGuided is keep for a load that brought a guide: to be kept under the flight's key in the place of the response, or

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -57,6 +58,10 @@ func (c *Cache) appoint(ctx context.Context, span trace.Span, f *call, k entryKe
 			f.span, f.remote = spanFrom(got.Note), true
 			switch c.attend(f, k, src, got.Left, deadline) {
 			case settled:
+				if f.err == nil && !src.mayShare(f.loaded, Coalesced) {
+					f.loaded = loaded{}
+					return c.loadsHere(f)
+				}
 				if c.flights.lands(f, nil) || f.ctx.Err() != nil {
 					return true
 				}
@@ -158,5 +163,5 @@ func (c *Cache) hold(f *call, k entryKey) (letGo func()) {
 			held = held || err != nil
 		}
 	})
-	return func() { close(done) }
+	return sync.OnceFunc(func() { close(done) })
 }

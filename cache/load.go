@@ -47,10 +47,10 @@ type failure struct{ err error }
 
 // load runs src.load and measures it. What comes of it is f's.
 func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) {
-	limit, cancel := withTimeLimit(ctx, c.opts.Limits.LoadTimeout)
+	ctx, lift, cancel := withTimeLimit(ctx, c.opts.Limits.LoadTimeout, f.relay != nil)
 	defer cancel()
-	ctx = limit
-	late := context.AfterFunc(limit, func() { f.lateErr = context.Cause(limit.Context); close(f.late) })
+	timed := ctx
+	late := context.AfterFunc(timed, func() { f.lateErr = context.Cause(timed); close(f.late) })
 	defer late()
 	place, err := c.places.take(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 		defer close(f.relay.over)
 		f.handed = func(l loaded) {
 			took = time.Since(start) // what follows is its asker's time
-			limit.lift()
+			lift()
 			late()
 			place.leave()
 			f.relay.about = l.answered

@@ -87,13 +87,15 @@ type HTTP struct {
 
 // Limits bound what loads and calls of the far tier may take.
 type Limits struct {
-	// LoadTimeout bounds a load, whatever its caller's deadline. Zero means 30 s.
+	// LoadTimeout bounds a load, whatever its caller's deadline; a response that flows past the cache only until its
+	// header is there. Zero means 30 s.
 	LoadTimeout time.Duration
 	// StoreTimeout bounds each call of the far tier, at most 1 min. Zero means 50 ms.
 	StoreTimeout time.Duration
 	// Body is the largest response body, in bytes, that Handler keeps. A longer one flows past it. Zero means 4 MiB.
 	Body int64
-	// Loads is how many loads run at once in this process. Zero means any number. A load that waits for
+	// Loads is how many loads run at once in this process. Zero means any number. A response that flows past the cache
+	// holds its place until its header is there; what bypasses the cache has none. A load that waits for
 	// another, of this cache or of another process, should do so in Yield: it holds no place then.
 	Loads int
 	// Queue is how many more wait for a place. Those beyond are turned away with a *RejectedError. Zero

@@ -16,29 +16,38 @@ import (
 // errNotModified is an origin's 304 that nobody asked for: there is nothing that it could be about.
 var errNotModified = errors.New("cache: the origin answered 304 to a request without a condition")
 
-// originRequest is what the origin is asked to fill the cache: all of the response, whatever part or
-// condition this client sent, and of the URL only what is part of the key.
-func (c *Cache) originRequest(r *http.Request, part bool) *http.Request {
+// shown is r as the origin may see it: of the URL only what is part of the key.
+func (c *Cache) shown(r *http.Request) *http.Request {
 	r = r.Clone(r.Context())
-	r.Method = http.MethodGet
-	r.Body = http.NoBody
 	r.URL.RawQuery = c.queryOf(r.URL)
 	if r.URL.RawPath != "" {
 		r.URL.RawPath = pathOf(r.URL)
 	}
 	r.RequestURI = r.URL.RequestURI() // it has the whole query
-	for _, name := range []string{"If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
-		delete(r.Header, name)
-	}
-	if !part {
-		delete(r.Header, "Range")
-	}
 	if !c.opts.HTTP.Heed {
 		delete(r.Header, "Cache-Control") // another cache behind the handler might heed it
 		delete(r.Header, "Pragma")
 	}
 	if slices.Contains(c.opts.HTTP.Targeted, surrogateControl) {
 		r.Header.Add("Surrogate-Capability", strings.ToLower(c.opts.Name)+`="Surrogate/1.0"`)
+	}
+	return r
+}
+
+// conditions are the fields that make a request a conditional one (RFC 9110, section 13.1).
+var conditions = []string{"If-None-Match", "If-Modified-Since", "If-Range", "If-Match", "If-Unmodified-Since"}
+
+// originRequest is what the origin is asked to fill the cache: all of the response, whatever condition this client sent,
+// or a part.
+func (c *Cache) originRequest(r *http.Request, part bool) *http.Request {
+	r = c.shown(r)
+	r.Method = http.MethodGet
+	r.Body = http.NoBody
+	for _, name := range conditions {
+		delete(r.Header, name)
+	}
+	if !part {
+		delete(r.Header, "Range")
 	}
 	return r
 }
@@ -54,7 +63,7 @@ type load struct {
 	asked  time.Time
 }
 
-func (h *Handler) load(ctx context.Context, f *call, q question) (loaded, error) {
+func (h *Handler) load(ctx context.Context, f *call, q question) (l loaded, err error) {
 	c := h.cache
 	within, said := withWishes(ctx)
 	within, cancel := context.WithCancel(within)
@@ -65,28 +74,48 @@ func (h *Handler) load(ctx context.Context, f *call, q question) (loaded, error)
 	o := load{Cache: c, q: q, r: c.originRequest(q.r, q.part != nil), f: f, said: said, asked: time.Now()}
 	o.validate()
 	w := &capture{ctx: within, cancel: cancel, f: f, limit: c.opts.Limits.Body, header: make(http.Header), decide: o.decide, excess: o.excess}
-	h.next.ServeHTTP(w, o.r.WithContext(within))
-	if w.to != nil || w.err != nil {
-		w.trail()
-		return loaded{}, w.err
-	}
-	if err := context.Cause(ctx); err != nil {
+	defer func() {
+		if w.left() {
+			// What breaks off because nobody wants it any more is no error of the origin's.
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				panic(p)
+			}
+			l, err = loaded{answered: f.relay.about}, nil
+		}
+	}()
+	h.next.ServeHTTP(w, o.r.WithContext(timed{within, ctx}))
+	if err := context.Cause(ctx); err != nil && w.to == nil && w.err == nil {
 		return loaded{}, err // whether it gave up halfway, nobody knows
 	}
 	w.WriteHeader(http.StatusOK)
-	if w.to != nil || w.err != nil {
-		return loaded{}, w.err // it has no body
+	switch {
+	case w.to != nil:
+		w.trail()
+		return loaded{answered: f.relay.about}, w.err
+	case w.err != nil:
+		return loaded{answered: answered{status: w.status}}, w.err
 	}
 	if w.status == http.StatusNotModified {
 		if o.before == nil {
 			return loaded{}, errNotModified
 		}
+		if !o.confirms(w.sent) {
+			f.before = nil
+			return h.load(ctx, f, q)
+		}
 		return o.brought(o.before.status, o.before.freshened(w.sent), o.before.body, true), nil
 	}
-	if w.body.Len() > 0 && w.sent["Content-Type"] == nil {
+	if _, typed := w.sent["Content-Type"]; w.body.Len() > 0 && !typed && w.sent["Content-Encoding"] == nil {
 		w.sent.Set("Content-Type", http.DetectContentType(w.body.Bytes()))
 	}
 	return o.brought(w.status, w.sent, bytes.Clone(w.body.Bytes()), false), nil // the buffer may be twice as large
+}
+
+// confirms tells whether a 304 is about what the request named: where that was a date alone, a strong ETag names something
+// else, or nobody knows (RFC 9111, section 4.3.4).
+func (o *load) confirms(h http.Header) bool {
+	etag := h.Get("Etag")
+	return o.r.Header["If-None-Match"] != nil || etag == "" || strings.HasPrefix(etag, "W/")
 }
 
 // standInServer is that of a request which no server made.
@@ -99,8 +128,8 @@ func (o *load) validate() {
 		return
 	}
 	p := e.asResponse()
-	if o.r.Header["Authorization"] != nil && !p.has(forAll) {
-		return
+	if o.q.part != nil && !p.contains(*o.q.part) || o.r.Header["Authorization"] != nil && !p.has(forAll) {
+		return // it would not answer this request
 	}
 	etag, modified := p.header("Etag"), p.header("Last-Modified")
 	if etag != nil && !p.has(ownETag) {
@@ -151,7 +180,7 @@ func (o *load) excess(w *capture) loaded {
 // unless it was this request that made it so.
 func (o *load) alone(status int, u ruling) loaded {
 	l := loaded{unshared: true, answered: answered{status: status, failing: failing(status), detail: u.detail}}
-	if o.f.alone || l.failing || u.detail == ruleAuthorization {
+	if o.f.alone || l.failing || u.detail == ruleAuthorization || u.detail == ruleStatus && o.q.part != nil {
 		return l
 	}
 	now := time.Now()
@@ -185,7 +214,7 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 	} else if proven && o.before.has(ownETag) {
 		u.traits |= ownETag
 	}
-	if o.q.part != nil && status == http.StatusPartialContent {
+	if o.q.part != nil && status == http.StatusPartialContent && !proven {
 		h[askedRange] = []string{o.q.part.text}
 	}
 	p := newResponse(status, u.traits, h, body)
@@ -195,44 +224,47 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 	}
 	l.entry = e
 	l.unshared = u.detail != "" || u.has(validating)
-	usable := e.end().After(x.now) && u.detail == "" && p.whole() && int64(len(body)) <= o.opts.Limits.Body
 	if !p.whole() {
 		l.unshared = true
+	} else {
+		l.stored = e.end().After(x.now) && u.detail == "" && !(l.failing && o.f.standIn.Load() != nil)
 	}
-	l.stored = usable && !(l.failing && o.f.standIn.Load() != nil)
-	o.guides(&l, x.now)
-	if !l.unshared && o.far != nil {
-		l.payload = p.marshal()
-	}
-	if l.stored && o.far != nil && l.payload == nil {
+	leads := o.guides(&l, x.now)
+	if o.far != nil && (l.stored || leads && !l.unshared) {
 		l.payload = p.marshal()
 	}
 	return l
 }
 
-// guides says where a response is kept that depends on fields of its request.
-func (o *load) guides(l *loaded, now time.Time) {
+// guides says where a response is kept that depends on fields of its request. It tells whether others that ask for the same
+// key ask for the same.
+func (o *load) guides(l *loaded, now time.Time) bool {
 	k := o.q.key
-	known := o.q.guide
-	var g *guide
-	if known != nil {
-		g = known.asGuide()
-	}
-	switch {
-	case g == nil && (len(l.vary) == 0 || l.detail != "" || l.failing):
-		return
-	case g == nil:
-		g = &guide{id: newID(), fields: l.vary}
+	switch known := o.q.guide; {
+	case known == nil && len(l.vary) == 0:
+		return true
+	case known == nil && (l.detail != "" || l.failing):
+		return false
+	case known == nil:
+		g := &guide{id: newID(), fields: l.vary}
 		l.guide, l.guideAt, l.under = guideTo(g, now, l.end()), k, g.variant(k, o.q.r.Header)
-	case !g.leads(l.vary):
+		l.speaks(g, o.q.primary)
+		return false
+	case !known.asGuide().leads(l.vary):
 		// Others of its fields may be what it depends on, the next time.
-		wider := &guide{id: newID(), fields: selecting(append(l.vary, g.fields...))}
-		l.guide, l.guideAt, l.stored, l.payload = guideTo(wider, now, l.end()), o.q.primary, false, nil
-	case l.stored && l.end().After(known.end()) && known.at(now) == fresh:
-		l.guide, l.guideAt = guideTo(g, now, l.end()), o.q.primary
+		wider := &guide{id: newID(), fields: selecting(append(l.vary, known.asGuide().fields...))}
+		l.guide, l.guideAt, l.stored = guideTo(wider, now, l.end()), o.q.primary, false
+		return false
+	default:
+		l.speaks(known.asGuide(), o.q.primary)
+		return true
 	}
+}
+
+// speaks has a response be found by those who prefer its language, too.
+func (l *loaded) speaks(g *guide, primary entryKey) {
 	if l.stored {
-		l.also, _ = g.inLanguage(o.q.primary, l.asResponse().header("Content-Language"))
+		l.also, _ = g.inLanguage(primary, l.asResponse().header("Content-Language"))
 	}
 }
 

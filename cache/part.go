@@ -16,8 +16,13 @@ type byteRange struct {
 // ranged tells whether q asks for one range, and has it be asked for as such.
 func (q *question) ranged(yes bool) bool {
 	lines := q.r.Header["Range"]
-	if !yes || len(lines) != 1 || q.r.Method != http.MethodGet || q.r.Header["If-Range"] != nil {
+	if !yes || len(lines) != 1 || q.r.Method != http.MethodGet {
 		return false
+	}
+	for _, name := range conditions {
+		if q.r.Header[name] != nil {
+			return false // it depends on the whole
+		}
 	}
 	b, ok := byteRangeIn(lines[0])
 	if ok {
@@ -122,8 +127,8 @@ func (p *response) writePart(w http.ResponseWriter, r *http.Request) (status int
 	h, body := w.Header(), p.body
 	delete(h, askedRange)
 	if lines := r.Header["Range"]; len(lines) == 1 {
-		if b, ok := byteRangeIn(lines[0]); ok && !p.answers(b) {
-			from, to, _ := p.held(b)
+		b, ok := byteRangeIn(lines[0])
+		if from, to, held := p.held(b); ok && held && !p.answers(b) {
 			first, total, _ := p.partOf()
 			size := "*"
 			if total >= 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type posted struct {
 
 // posted returns what is to be kept of the answer to r, if that says for how long it is fresh, and that it is what its URL
 // now stands for.
-func (h *Handler) posted(r *http.Request, status int, header http.Header) *posted {
+func (h *Handler) posted(r *http.Request, said *wishes, status int, header http.Header) *posted {
 	c := h.cache
 	at := header.Get("Content-Location")
 	if r.Method != http.MethodPost || status != http.StatusOK || at == "" || c.queryOf(r.URL) != r.URL.RawQuery {
@@ -27,7 +28,6 @@ func (h *Handler) posted(r *http.Request, status int, header http.Header) *poste
 		return nil
 	}
 	k, now := c.responseKey(r), time.Now()
-	_, said := withWishes(r.Context())
 	p := &posted{status: status, h: header, load: load{Cache: c, q: question{r: r, primary: k, key: k}, r: r, said: said, asked: now}}
 	if u := p.rule(p.exchange(status, header)); !u.said || u.detail != "" || lengthOf(header) > c.opts.Limits.Body {
 		return nil
@@ -36,6 +36,23 @@ func (h *Handler) posted(r *http.Request, status int, header http.Header) *poste
 	p.f = c.flights.single(r.Context(), k, src, nil) // it hears of purges from now on
 	p.f.trust, p.f.mark = c.near.trust(), c.account.mark()
 	return p
+}
+
+// added is what a handler has set of h, where around was there before.
+func added(h, around http.Header) http.Header {
+	own := make(http.Header, len(h))
+	for name, values := range h {
+		before := around[name]
+		switch {
+		case len(values) >= len(before) && slices.Equal(values[:len(before)], before):
+			if len(values) > len(before) {
+				own[name] = slices.Clone(values[len(before):])
+			}
+		default:
+			own[name] = slices.Clone(values)
+		}
+	}
+	return own
 }
 
 // Write never fails: what is too long is not kept.

@@ -103,8 +103,8 @@ func (c *Cache) void(ctx context.Context, scope string, p Purge) error {
 func (c *Cache) drop(k entryKey, soft bool) {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
-	for f := range c.flights.of(k) {
-		c.flights.touch(k, f, 0)
+	for at, f := range c.flights.variantsOf(k) {
+		c.flights.touch(at, f, 0)
 		f.hear(message{}) // another process' load that it waits for has lost its lease
 		if !soft {
 			f.loses()

@@ -55,10 +55,10 @@ func (p *response) header(name string) []string {
 	return nil
 }
 
-// conditional tells whether a request with this header may be answered with less than the whole.
+// conditional tells whether a request with this header may be answered with less than the whole. If-Match and
+// If-Unmodified-Since are for origins (RFC 9111, section 4.3.2).
 func conditional(h http.Header) bool {
-	return h["If-None-Match"] != nil || h["If-Modified-Since"] != nil || h["Range"] != nil ||
-		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+	return h["If-None-Match"] != nil || h["If-Modified-Since"] != nil || h["Range"] != nil
 }
 
 // write answers r with the response, or with less where r asks for that (RFC 9110, sections 13 and 14). It returns the
@@ -84,9 +84,13 @@ func (p *response) write(w http.ResponseWriter, r *http.Request) (status int, n 
 
 // writeSome leaves it to net/http what of the response a conditional request or one for a range gets.
 func (p *response) writeSome(w http.ResponseWriter, r *http.Request) (status int, n int64) {
-	if r.Method == http.MethodHead && r.Header["Range"] != nil {
+	if r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil || r.Method == http.MethodHead {
 		r = r.Clone(r.Context())
-		delete(r.Header, "Range") // it is for GET alone (RFC 9110, section 14.2)
+		delete(r.Header, "If-Match")
+		delete(r.Header, "If-Unmodified-Since")
+		if r.Method == http.MethodHead {
+			delete(r.Header, "Range") // it is for GET alone (RFC 9110, section 14.2)
+		}
 	}
 	modified, err := http.ParseTime(w.Header().Get("Last-Modified"))
 	if err != nil {

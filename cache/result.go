@@ -43,10 +43,10 @@ type Result struct {
 	Cache   string
 	Outcome Outcome
 	Tier    Tier
-	// TTL is how long the value of a Hit stays fresh; negative: how long ago that of Stale and StaleError was.
-	// Zero otherwise.
+	// TTL is how long the value of a Hit or Revalidated stays fresh; negative: how long ago that of Stale and StaleError
+	// was. Zero otherwise.
 	TTL time.Duration
-	// Age is how old the value of Hit, Stale and StaleError is. Zero otherwise.
+	// Age is how old the value of Hit, Stale, StaleError and Revalidated is. Zero otherwise.
 	Age time.Duration
 	// Forward says why the origin was asked: RFC 9211's uri-miss, vary-miss, stale, request, partial, method or bypass.
 	// Empty if it was not.
@@ -72,11 +72,8 @@ const (
 
 // missing is why the origin is asked where nothing is kept under k.
 func (k entryKey) missing() string {
-	switch k.kind {
-	case kindVariant:
+	if k.kind == kindVariant {
 		return forwardVary
-	case kindPart:
-		return forwardPartial
 	}
 	return forwardURI
 }

@@ -2,43 +2,40 @@ package cache
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
-// timeLimit is a context that ends with ErrLoadTimeout after a while, unless that is lifted: a response that flows past
-// the cache may take as long as its asker waits.
-type timeLimit struct {
-	context.Context
-	end    time.Time
-	timer  *time.Timer
-	lifted atomic.Bool
-}
-
-func withTimeLimit(ctx context.Context, d time.Duration) (*timeLimit, context.CancelFunc) {
+// withTimeLimit returns a context that ends with ErrLoadTimeout after a while. Where that may be lifted, because a response
+// that flows past the cache may take as long as its asker waits, it is a cancellation that timed tells from others.
+func withTimeLimit(ctx context.Context, d time.Duration, liftable bool) (_ context.Context, lift func(), _ context.CancelFunc) {
+	if !liftable {
+		ctx, cancel := context.WithTimeoutCause(ctx, d, ErrLoadTimeout)
+		return ctx, func() {}, cancel
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	t := &timeLimit{Context: ctx, end: time.Now().Add(d)}
-	t.timer = time.AfterFunc(d, func() { cancel(ErrLoadTimeout) })
-	return t, func() { t.timer.Stop(); cancel(context.Canceled) }
+	timer := time.AfterFunc(d, func() { cancel(ErrLoadTimeout) })
+	lift = func() { timer.Stop() }
+	return context.WithValue(ctx, timeLimitKey{}, time.Now().Add(d)), lift, func() { lift(); cancel(context.Canceled) }
 }
 
-func (t *timeLimit) lift() {
-	t.lifted.Store(true)
-	t.timer.Stop()
+type timeLimitKey struct{}
+
+// timed is what a handler sees of a context whose time limit may be lifted: a deadline, and that it has passed.
+type timed struct {
+	context.Context
+	limited context.Context
 }
 
 // Deadline implements context.Context.
-func (t *timeLimit) Deadline() (time.Time, bool) {
-	if t.lifted.Load() {
-		return t.Context.Deadline()
-	}
-	return t.end, true
+func (t timed) Deadline() (time.Time, bool) {
+	end, ok := t.Value(timeLimitKey{}).(time.Time)
+	return end, ok
 }
 
 // Err implements context.Context.
-func (t *timeLimit) Err() error {
+func (t timed) Err() error {
 	err := t.Context.Err()
-	if err != nil && context.Cause(t.Context) == ErrLoadTimeout {
+	if err != nil && context.Cause(t.limited) == ErrLoadTimeout {
 		return context.DeadlineExceeded
 	}
 	return err

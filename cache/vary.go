@@ -47,16 +47,25 @@ func guideTo(g *guide, now, end time.Time) *entry {
 
 // variant is the key of the response to a request with header h.
 func (g *guide) variant(k entryKey, h http.Header) entryKey {
-	return entryKey{kind: kindVariant, host: k.host, name: k.name + " " + string(k.kind) + strconv.FormatUint(g.id, 36) + digest(g.fields, h)}
+	return g.key(k, digest(g.fields, h))
 }
 
-// inLanguage is the key of a variant in the language that these lines name, where nothing but the language varies.
+func (g *guide) key(k entryKey, digest string) entryKey {
+	return entryKey{kind: kindVariant, host: k.host, name: k.name + " " + string(k.kind) + strconv.FormatUint(g.id, 36) + digest}
+}
+
+// alias is kept, in one process, under the key of a language: the key of a variant in it.
+type alias struct{ to entryKey }
+
+// inLanguage is the key of the alias of the language that these lines name, where nothing but the language varies. No
+// header has its digest.
 func (g *guide) inLanguage(primary entryKey, lines []string) (entryKey, bool) {
 	const field = "Accept-Language"
 	if len(lines) != 1 || strings.Contains(lines[0], ",") || len(g.fields) != 1 || g.fields[0] != field {
 		return entryKey{}, false
 	}
-	return g.variant(primary, http.Header{field: {"=", lines[0]}}), true
+	const language = "\x00Content-Language"
+	return g.key(primary, digest([]string{language}, http.Header{language: {strings.ToLower(lines[0])}})), true
 }
 
 // preferred is the language that a request prefers to all others, or nothing, as inLanguage wants it.
@@ -74,12 +83,11 @@ func (c *Cache) variantOf(from *entry, primary entryKey, h http.Header, now time
 	g := from.asGuide()
 	k := g.variant(primary, h)
 	e := c.near.get(k, now)
-	if e == nil {
-		var ok bool
-		if k, ok = g.inLanguage(primary, preferred(h)); !ok {
-			return nil
+	if at, ok := g.inLanguage(primary, preferred(h)); e == nil && ok {
+		if led := c.near.get(at, now); led != nil {
+			k = led.value.(alias).to
+			e = c.near.get(k, now)
 		}
-		e = c.near.get(k, now)
 	}
 	if e != nil && from.outdates(e, now) {
 		c.near.soften(k, from.expires)
@@ -88,9 +96,10 @@ func (c *Cache) variantOf(from *entry, primary entryKey, h http.Header, now time
 	return e
 }
 
-// outdates tells whether e, a guide, was purged softly since a variant was made, and that with it.
+// outdates tells whether e, a guide, was purged softly since the load of a variant began, and that with it.
 func (e *entry) outdates(variant *entry, now time.Time) bool {
-	return e.at(now) != fresh && variant.created.Before(e.expires) && variant.expires.After(e.expires)
+	began := variant.created.Add(-variant.cost)
+	return e.at(now) != fresh && began.Before(e.expires) && variant.expires.After(e.expires)
 }
 
 // primary is the key of the URL whose variant k is.
@@ -143,6 +152,11 @@ func normalized(name string, lines []string) string {
 			b.WriteString(p.what + ";q=" + strconv.FormatFloat(p.weight, 'g', -1, 64) + ",")
 		}
 		return b.String()
+	}
+	// Fields that nobody here knows are taken for lists, whose members may have space around them; these are none.
+	switch name {
+	case "Authorization", "Cookie", "Origin", "Referer", "User-Agent":
+		return strings.Join(lines, ", ")
 	}
 	var b strings.Builder
 	for member := range listed(lines) {

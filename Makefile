@@ -54,7 +54,9 @@ bench:
 	go test -run '^$$' -bench BenchmarkCPU -benchtime 25x -v ./service
 
 fuzz:
-	for name in FuzzEnvelope FuzzOpen FuzzMessage FuzzRedisKey FuzzKey; do \
+	for name in FuzzEnvelope FuzzOpen FuzzMessage FuzzRedisKey FuzzKey \
+			FuzzDirectives FuzzDeltaSeconds FuzzAge FuzzTargeted FuzzVary \
+			FuzzRange FuzzGuide FuzzConditions; do \
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime 1m ./cache || exit 1; done
 
 # Unique keys for VITRINE_SOAK: the heap and the goroutines over time.

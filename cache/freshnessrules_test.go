@@ -75,9 +75,6 @@ func TestOnesOwnIsNeverReused(t *testing.T) {
 		if s.cookie = d.text == ""; !s.cookie {
 			s = s.with(rt, d)
 		}
-		if !unqualified(s.control) {
-			rt.Skip()
-		}
 		o, far := staleOptions.Draw(rt, "options"), rapid.Bool().Draw(rt, "far")
 		crowds := rapid.SliceOfN(rapid.IntRange(1, 3), 2, 4).Draw(rt, "crowds")
 		all := rapid.SliceOfN(pauses, 4, 4).Draw(rt, "pauses")

@@ -79,6 +79,9 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 			f, leader = c.flights.join(ctx, k, src, known)
 		}
 		if leader {
+			if known != nil {
+				f.reason = forwardRequest // there is an answer, and it is not good enough
+			}
 			c.loads.Go(func() { c.fly(f, k, src) })
 		}
 		var link trace.SpanContext

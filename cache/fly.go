@@ -121,8 +121,7 @@ func (f *call) why(k entryKey) {
 	switch {
 	case f.before != nil && k.primary().kind == kindPart && f.before.at(time.Now()) == fresh:
 		f.reason = forwardPartial
-	case f.known != nil && f.known.at(time.Now()) == fresh:
-		f.reason = forwardRequest
+	case f.reason != "":
 	case f.before != nil, f.standIn.Load() != nil:
 		f.reason = forwardStale
 	default:

@@ -125,11 +125,11 @@ func spelled(status string) string {
 		return "rejected none"
 	case strings.Contains(status, "; hit;"):
 		return "hit " + status[strings.Index(status, "detail=")+len("detail="):]
-	case strings.Contains(status, "fwd=bypass"), strings.Contains(status, "fwd=request"), strings.Contains(status, "fwd=method"):
-		return "bypass none"
 	case strings.Contains(status, "collapsed"):
 		return "coalesced none"
-	case strings.Contains(status, "fwd=uri-miss"):
+	case strings.Contains(status, "fwd=bypass"), strings.Contains(status, "fwd=request"), strings.Contains(status, "fwd=method"):
+		return "bypass none"
+	case strings.Contains(status, "fwd=uri-miss"), strings.Contains(status, "fwd=stale"):
 		return "miss none"
 	}
 	return status

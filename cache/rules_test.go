@@ -5,9 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,95 +109,6 @@ func TestRequestsThatWantLess(t *testing.T) {
 	}
 }
 
-// TestAuthorization: answers to requests with credentials are shared where they say that they may be (RFC 9111, section
-// 3.5), and only then; private is another rule (souin#863, #864).
-func TestAuthorization(t *testing.T) {
-	for _, test := range []struct {
-		cc     string
-		shared bool
-	}{
-		{"", false}, {"max-age=60", false}, {"max-age=60, public", true}, {"s-maxage=60", true},
-		{"max-age=60, must-revalidate", true}, {"public, private, max-age=60", false}, {"public, no-store", false},
-	} {
-		t.Run(test.cc, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {
-					time.Sleep(time.Second)
-					w.Header().Set("Cache-Control", test.cc)
-					_, _ = io.WriteString(w, r.Header.Get("Authorization"))
-				}}
-				h := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute}).Handler(o)
-				// In each order: who asks, and who is answered.
-				for _, path := range []string{"/a", "/b"} {
-					asks := []string{"Basic one", "", "Basic two"}
-					if path == "/b" {
-						asks = []string{"", "Basic one", "Basic two"}
-					}
-					for i, who := range asks {
-						var header []string
-						if who != "" {
-							header = []string{"Authorization", who}
-						}
-						w := do(h, "GET", path, header...)
-						own := strings.HasPrefix(w.Body.String(), who)
-						if who == "" {
-							own = !strings.HasPrefix(w.Body.String(), "Basic")
-						}
-						shared := w.Header().Get("Age") != ""
-						if want := test.shared && i > 0; shared != want || !shared && !own {
-							t.Errorf("%s, %q: %q %v", path, who, w.Body, w.Header())
-						}
-						if who != "" && !test.shared && !strings.HasPrefix(w.Header().Get("Cache-Status"), "c; fwd=") {
-							t.Errorf("%v", w.Header())
-						}
-					}
-				}
-				// At once, behind one of another's.
-				start := time.Now()
-				var all sync.WaitGroup
-				for i := range 10 {
-					all.Go(func() {
-						who := "Basic " + strconv.Itoa(i)
-						if w := do(h, "GET", "/c", "Authorization", who); !strings.HasPrefix(w.Body.String(), who) {
-							t.Errorf("%s got %q", who, w.Body)
-						}
-					})
-				}
-				all.Wait()
-				if time.Since(start) != time.Second {
-					t.Errorf("ten with credentials waited %s", time.Since(start))
-				}
-			})
-		})
-	}
-}
-
-// TestAnswerThatIsForAllNoMore: who has credentials gets no answer of a request without, once that does not say that it is for all.
-func TestAnswerThatIsForAllNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cc := "public, max-age=60"
-		o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(time.Second)
-			w.Header().Set("Cache-Control", cc)
-			w.Header().Set("Etag", `"a"`)
-			_, _ = io.WriteString(w, r.Header.Get("Authorization")+" ")
-		}}
-		h := newCache(t, nil, cache.Options{Name: "c"}).Handler(o)
-		do(h, "GET", "/")
-		cc = "max-age=60"
-		time.Sleep(2 * time.Minute)
-		var all sync.WaitGroup
-		all.Go(func() { do(h, "GET", "/") })
-		time.Sleep(100 * time.Millisecond)
-		all.Go(func() {
-			if w := do(h, "GET", "/", "Authorization", "Basic x"); !strings.HasPrefix(w.Body.String(), "Basic x") {
-				t.Errorf("%q %v", w.Body, w.Header())
-			}
-		})
-		all.Wait()
-	})
-}
-
 // TestUnsafeMethodsPurge what they change, once the origin has done so (RFC 9111, section 4.4): everywhere, and before
 // their client knows.
 func TestUnsafeMethodsPurge(t *testing.T) {
@@ -268,6 +179,36 @@ func TestPostedForGet(t *testing.T) {
 				t.Errorf("%q %v", w.Body, w.Header())
 			}
 		})
+	}
+}
+
+// TestPostedIsTheHandlersOwn: of an answer to a POST what its handler has set is kept, and under its tags, and not what those
+// around it have set for this client.
+func TestPostedIsTheHandlersOwn(t *testing.T) {
+	c := newCache(t, nil, cache.Options{TTL: time.Minute})
+	inner := c.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.Header().Set("Content-Location", "/a")
+		w.Header().Add("Link", "<inner>")
+		cache.AddTags(r.Context(), "tag")
+		_, _ = io.WriteString(w, r.Method)
+	}))
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := r.Header.Get("X-User")
+		w.Header().Set("X-User", user)
+		w.Header().Add("Link", "<"+user+">")
+		inner.ServeHTTP(w, r)
+	})
+	do(h, "POST", "http://host/a", "X-User", "alice")
+	w := do(h, "GET", "http://host/a", "X-User", "bob")
+	if w.Body.String() != "POST" || w.Header().Get("X-User") != "bob" || strings.Contains(strings.Join(w.Header()["Link"], " "), "alice") || !slices.Contains(w.Header()["Link"], "<inner>") {
+		t.Errorf("bob got %q %v", w.Body, w.Header())
+	}
+	if err := c.PurgeTags(t.Context(), cache.Hard, "tag"); err != nil {
+		t.Error(err)
+	}
+	if w := do(h, "GET", "http://host/a"); w.Body.String() != "GET" {
+		t.Errorf("%q %v after a purge of its tag", w.Body, w.Header())
 	}
 }
 
@@ -352,6 +293,7 @@ func TestTargetedFields(t *testing.T) {
 		{"Surrogate-Control for all", []string{"Surrogate-Control"}, []string{"Surrogate-Control", "no-store"}, false},
 		{"Surrogate-Control for this", []string{"Surrogate-Control"}, []string{"Surrogate-Control", "Max-Age=60;C", "Cache-Control", "no-store"}, true},
 		{"Surrogate-Control for another", []string{"Surrogate-Control"}, []string{"Surrogate-Control", "no-store;d"}, true},
+		{"Surrogate-Control of something else", []string{"Surrogate-Control"}, []string{"Surrogate-Control", `content="ESI/1.0"`, "Cache-Control", "private"}, false},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			o := &origin{answer: func(w http.ResponseWriter, r *http.Request) {
@@ -369,6 +311,53 @@ func TestTargetedFields(t *testing.T) {
 				t.Errorf("kept %t", kept)
 			}
 		})
+	}
+}
+
+// TestForbiddenTwice: where private and no-cache are said more than once, or in a way that nobody understands, all that any
+// of them forbids is kept from others.
+func TestForbiddenTwice(t *testing.T) {
+	for _, test := range []struct {
+		cc      []string
+		kept    bool
+		without string
+	}{
+		{[]string{`private="x-a"`, "private"}, false, ""},
+		{[]string{"private", `private="x-a"`}, false, ""},
+		{[]string{`no-cache="x-a", no-cache`}, false, ""},
+		{[]string{`private="`}, false, ""},
+		{[]string{`private="x-a`}, false, ""},
+		{[]string{`private="x-a", private="x-b"`}, true, "X-A X-B"},
+		{[]string{`private="x-a"`, `no-cache="x-b"`}, true, "X-A X-B"},
+	} {
+		h := newCache(t, nil, cache.Options{}).Handler(&origin{answer: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Cache-Control"] = append(slices.Clone(test.cc), "max-age=60")
+			w.Header().Set("X-A", "a")
+			w.Header().Set("X-B", "b")
+		}})
+		do(h, "GET", "/")
+		w := do(h, "GET", "/")
+		if kept := w.Body.String() == "1"; kept != test.kept {
+			t.Errorf("%q: kept %t", test.cc, kept)
+		}
+		for name := range strings.FieldsSeq(test.without) {
+			if w.Header()[name] != nil {
+				t.Errorf("%q: %s reached another", test.cc, name)
+			}
+		}
+	}
+}
+
+// TestNoTypeIsGuessedOfAnEncodedBody: what it looks like says nothing of what it is.
+func TestNoTypeIsGuessedOfAnEncodedBody(t *testing.T) {
+	h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = io.WriteString(w, "\x1f\x8b\x08\x00\x00\x00\x00\x00")
+	}))
+	for range 2 {
+		if w := do(h, "GET", "/"); w.Header()["Content-Type"] != nil {
+			t.Errorf("%v", w.Header())
+		}
 	}
 }
 
@@ -394,66 +383,6 @@ func TestFieldsThatAreKeptFromOthers(t *testing.T) {
 	// The cache nearest to the origin comes first (RFC 9211, section 2).
 	if got := first["Cache-Status"]; len(got) != 2 || got[0] != "inner" || got[1] != "c; fwd=uri-miss; stored" || second.Get("Cache-Status") != "c; hit; ttl=59; detail=near" && second.Get("Cache-Status") != "c; hit; ttl=60; detail=near" {
 		t.Errorf("%q, then %q", got, second["Cache-Status"])
-	}
-}
-
-// TestParts: where ranges are passed on, the last part of a URL is kept, and purged with it.
-func TestParts(t *testing.T) {
-	whole := "0123456789"
-	o := new(origin)
-	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o.asked.Add(1)
-		w.Header().Set("Cache-Control", "max-age=60")
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(whole))
-	})
-	c := newCache(t, nil, cache.Options{Name: "c", HTTP: cache.HTTP{Ranges: true}})
-	h := c.Handler(serve)
-	for _, test := range []struct {
-		spec, body, at string
-		asked          int64
-	}{
-		{"bytes=2-6", "23456", "bytes 2-6/10", 1},
-		{"bytes=2-6", "23456", "bytes 2-6/10", 1},
-		{"bytes=3-4", "34", "bytes 3-4/10", 1},
-		{"bytes=4-", "456", "bytes 4-6/10", 1}, // less than it may have, which it says
-		{"bytes=-4", "6789", "bytes 6-9/10", 2},
-		{"bytes=-1", "9", "bytes 9-9/10", 2},
-		{"bytes=9-20", "9", "bytes 9-9/10", 3},
-		{"bytes=0-1,4-5", "", "", 4}, // asks for the whole
-		{"bytes=0-0", "0", "bytes 0-0/10", 4},
-	} {
-		w := do(h, "GET", "http://host/", "Range", test.spec)
-		if w.Code != 206 || test.body != "" && (w.Body.String() != test.body || w.Header().Get("Content-Range") != test.at) || o.asked.Load() != test.asked {
-			t.Errorf("%s: %d %q %v, asked %d times", test.spec, w.Code, w.Body, w.Header(), o.asked.Load())
-		}
-		for name := range w.Header() {
-			if strings.HasPrefix(name, "\x00") {
-				t.Errorf("%q was sent", name)
-			}
-		}
-	}
-	whole = "abcdefghij"
-	if err := c.PurgeKey(t.Context(), cache.Hard, "r:host/"); err != nil {
-		t.Error(err)
-	}
-	if w := do(h, "GET", "http://host/", "Range", "bytes=3-4"); w.Body.String() != "de" {
-		t.Errorf("%q after a purge", w.Body)
-	}
-}
-
-// TestRangeOfALongBody: it is not sent whole for a part's sake, nor kept.
-func TestRangeOfALongBody(t *testing.T) {
-	body := strings.Repeat("0123456789", 1000)
-	h := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute, Limits: cache.Limits{Body: 1000}}).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
-	}))
-	for range 3 {
-		if w := do(h, "GET", "/", "Range", "bytes=5-6"); w.Code != 206 || w.Body.String() != "56" {
-			t.Errorf("%d, %d bytes", w.Code, w.Body.Len())
-		}
-	}
-	if w := do(h, "GET", "/"); w.Body.Len() != len(body) || w.Header().Get("Cache-Status") != "c; fwd=uri-miss; detail=too-large" {
-		t.Errorf("%d bytes, %v", w.Body.Len(), w.Header())
 	}
 }
 

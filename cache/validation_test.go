@@ -144,6 +144,42 @@ func TestNoCacheIsProvenEachTime(t *testing.T) {
 	})
 }
 
+// TestNotModifiedOfAnother: a 304 to a date that names a strong ETag is not about what is kept, which has none (RFC 9111,
+// section 4.3.4): the origin is asked for all.
+func TestNotModifiedOfAnother(t *testing.T) {
+	for _, test := range []struct {
+		etag, body, conditions string
+	}{
+		{`"b"`, "3", " D "}, {`W/"b"`, "1", " D"}, {"", "1", " D"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const date = "Sat, 01 Jan 2000 00:00:00 GMT"
+			var conditions []string
+			h := newCache(t, nil, cache.Options{TTL: time.Minute}).Handler(&origin{answer: func(w http.ResponseWriter, r *http.Request) {
+				since := r.Header.Get("If-Modified-Since")
+				conditions = append(conditions, strings.Replace(since, date, "D", 1))
+				w.Header().Set("Last-Modified", date)
+				if since != "" {
+					if test.etag != "" {
+						w.Header().Set("Etag", test.etag)
+					}
+					w.WriteHeader(http.StatusNotModified)
+				}
+			}})
+			do(h, "GET", "/")
+			time.Sleep(2 * time.Minute)
+			for range 2 {
+				if w := do(h, "GET", "/"); w.Code != 200 || w.Body.String() != test.body {
+					t.Errorf("%s: %d %q %v", test.etag, w.Code, w.Body, w.Header())
+				}
+			}
+			if got := strings.Join(conditions, " "); got != test.conditions {
+				t.Errorf("%s: conditions %q", test.etag, got)
+			}
+		})
+	}
+}
+
 // TestNotModifiedThatNobodyAskedFor: an origin's 304 never reaches a client that sent no condition (souin#794).
 func TestNotModifiedThatNobodyAskedFor(t *testing.T) {
 	h := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute}).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

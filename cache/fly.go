@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -157,7 +158,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 		l = c.failure(f, src, m.text, now)
 	case l.stored, l.guide != nil && l.guideAt == k:
 		m.kind = filled
-	case l.unshared && (f.alone || l.detail == ruleAuthorization):
+	case l.unshared && (f.alone || l.detail == ruleAuthorization || l.status == http.StatusRequestedRangeNotSatisfiable):
 		m.kind = abandoned // it says nothing of what others get
 	case !l.unshared && len(l.payload) > 0 && len(l.payload) <= maxPassed:
 		m.kind = passed

@@ -167,7 +167,7 @@ func TestPartIsPassedToThoseWhoAskForIt(t *testing.T) {
 	})
 }
 
-// TestUnsatisfiableRange does not have others' ranges be asked for one by one.
+// TestUnsatisfiableRange does not have others' ranges be asked for one by one, nor end what is kept.
 func TestUnsatisfiableRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := new(file)
@@ -177,6 +177,7 @@ func TestUnsatisfiableRange(t *testing.T) {
 			t.Errorf("%d %v", w.Code, w.Header())
 		}
 		synctest.Wait()
+		asksPart(t, h, 0, 99)
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() { asksPart(t, h, 100, 199) })

@@ -86,7 +86,9 @@ func (c *Cache) variantOf(from *entry, primary entryKey, h http.Header, now time
 	if at, ok := g.inLanguage(primary, preferred(h)); e == nil && ok {
 		if led := c.near.get(at, now); led != nil {
 			k = led.value.(alias).to
-			e = c.near.get(k, now)
+			if e = c.near.get(k, now); e != nil && e.at(now) != fresh {
+				e = nil // who refreshes it would ask in its own words, and the answer be kept elsewhere
+			}
 		}
 	}
 	if e != nil && from.outdates(e, now) {

@@ -103,32 +103,32 @@ func TestNobodyNamesALanguage(t *testing.T) {
 }
 
 // TestLanguageFollowsItsVariant: who found an answer because it is in the preferred language finds it no more once the
-// origin has none for the one who asked for it.
+// origin has none.
 func TestLanguageFollowsItsVariant(t *testing.T) {
-	for _, cc := range []string{"", "max-age=60"} {
+	const prefers = "en, de;q=0.1"
+	for _, test := range []struct{ cc, refreshes string }{{"", "fr"}, {"max-age=60", "fr"}, {"", prefers}, {"max-age=60", prefers}} {
 		synctest.Test(t, func(t *testing.T) {
 			gone := false
 			h := newCache(t, nil, cache.Options{TTL: time.Minute, Stale: cache.Staleness{WhileRevalidate: time.Hour}}).Handler(
 				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Vary", "Accept-Language")
 					if gone {
-						w.Header().Set("Cache-Control", cc)
+						w.Header().Set("Cache-Control", test.cc)
 						w.WriteHeader(404)
 						return
 					}
 					w.Header().Set("Content-Language", "en")
 				}))
-			const prefers = "en, de;q=0.1"
 			do(h, "GET", "/", "Accept-Language", "fr")
 			if w := do(h, "GET", "/", "Accept-Language", prefers); w.Code != 200 || w.Header().Get("Age") == "" {
 				t.Errorf("%d %v", w.Code, w.Header())
 			}
 			time.Sleep(2 * time.Minute)
 			gone = true
-			do(h, "GET", "/", "Accept-Language", "fr") // has it refreshed
+			do(h, "GET", "/", "Accept-Language", test.refreshes)
 			synctest.Wait()
 			if w := do(h, "GET", "/", "Accept-Language", prefers); w.Code != 404 {
-				t.Errorf("%q: %d %v", cc, w.Code, w.Header())
+				t.Errorf("%q: %d %v", test, w.Code, w.Header())
 			}
 		})
 	}

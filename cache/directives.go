@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,6 +40,9 @@ func directivesIn(lines []string) directives {
 	var d directives
 	for part := range listed(lines) {
 		name, value, _ := strings.Cut(part, "=")
+		if exact := strings.TrimRight(name, " \t"); exact != name {
+			name, value = exact, " "+value // no space may stand there: the argument is none
+		}
 		name = strings.ToLower(name)
 		if d == nil {
 			d = make(directives)
@@ -59,32 +63,34 @@ func directivesIn(lines []string) directives {
 	return d
 }
 
-// listed are the members of a list (RFC 9110, section 5.6.1), without the space around them. A comma in a quoted string
-// is part of a member.
-func listed(lines []string) func(yield func(string) bool) {
+// listed are the members of a list (RFC 9110, section 5.6.1), without the space around them.
+func listed(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range lines {
-			for line != "" {
-				end, quoted := 0, false
-			scan:
-				for ; end < len(line); end++ {
-					switch c := line[end]; {
-					case c == '\\' && quoted:
-						end++
-					case c == '"':
-						quoted = !quoted
-					case c == ',' && !quoted:
-						break scan
-					}
-				}
-				end = min(end, len(line))
-				if part := strings.Trim(line[:end], " \t"); part != "" && !yield(part) {
+			for part := ""; line != ""; {
+				part, line = cutUnquoted(line, ',')
+				if part = strings.Trim(part, " \t"); part != "" && !yield(part) {
 					return
 				}
-				line = line[min(end+1, len(line)):]
 			}
 		}
 	}
+}
+
+// cutUnquoted is strings.Cut at the first sep that is in no quoted string.
+func cutUnquoted(s string, sep byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == sep && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
 }
 
 // unquote is what a quoted string says (RFC 9110, section 5.6.4). What is none says itself.
@@ -153,14 +159,17 @@ const surrogateControl = "Surrogate-Control"
 
 // surrogateDirectives are those for all, or for the cache called name: behind a semicolon stands whom one is for.
 func surrogateDirectives(lines []string, name string) directives {
-	var mine []string
+	var mine, all []string
 	for member := range listed(lines) {
 		directive, whom, named := strings.Cut(member, ";")
-		if !named || strings.EqualFold(strings.TrimSpace(whom), name) {
+		switch {
+		case !named:
+			all = append(all, directive)
+		case strings.EqualFold(strings.TrimSpace(whom), name):
 			mine = append(mine, directive)
 		}
 	}
-	d := directivesIn(mine)
+	d := directivesIn(append(mine, all...)) // the first counts
 	if !d.has("max-age") && !d.has("no-store") {
 		return nil // it speaks of something else
 	}

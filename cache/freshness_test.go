@@ -80,12 +80,6 @@ func (g given) fresh(o cache.Options, now time.Time) bool {
 	return g.storable() && !noCache && g.lifetime(o) > g.current(now)
 }
 
-// ends tells whether this is the nanosecond in which it is no longer fresh.
-// TODO: then question.suits has what can be proven served once more, as stale by no more than a max-stale of 0.
-func (g given) ends(o cache.Options, now time.Time) bool {
-	return len(g.modified) > 0 && g.lifetime(o) == g.current(now)
-}
-
 // pause is between two requests: until so long from now, or from when what is kept is no longer fresh.
 type pause struct {
 	of    time.Duration
@@ -107,9 +101,6 @@ func (p pause) sleep(kept given, o cache.Options) {
 	}
 	if p.of <= 2*time.Hour { // what lives longer need not be waited for
 		time.Sleep(p.of)
-	}
-	if kept.ends(o, time.Now()) {
-		time.Sleep(time.Nanosecond)
 	}
 }
 

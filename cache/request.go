@@ -98,7 +98,7 @@ func (q *question) suits(e *entry, now time.Time) Outcome {
 	}
 	outcome := e.ready(now)
 	switch late := now.Sub(e.expires); {
-	case outcome == "" && late <= q.maxStale && !p.has(strict):
+	case outcome == "" && q.maxStale > 0 && late <= q.maxStale && !p.has(strict):
 		return Stale
 	case outcome == Stale && late > q.maxStale && (q.maxAge >= 0 || q.minFresh > 0):
 		return ""

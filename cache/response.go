@@ -84,12 +84,14 @@ func (p *response) write(w http.ResponseWriter, r *http.Request) (status int, n 
 
 // writeSome leaves it to net/http what of the response a conditional request or one for a range gets.
 func (p *response) writeSome(w http.ResponseWriter, r *http.Request) (status int, n int64) {
-	if r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil || r.Method == http.MethodHead {
+	unit, _, _ := strings.Cut(r.Header.Get("Range"), "=")
+	whole := r.Method == http.MethodHead || !strings.EqualFold(unit, "bytes") // Range is for GET alone, and of known units (RFC 9110, section 14.2)
+	if r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil || whole {
 		r = r.Clone(r.Context())
 		delete(r.Header, "If-Match")
 		delete(r.Header, "If-Unmodified-Since")
-		if r.Method == http.MethodHead {
-			delete(r.Header, "Range") // it is for GET alone (RFC 9110, section 14.2)
+		if whole {
+			delete(r.Header, "Range")
 		}
 	}
 	modified, err := http.ParseTime(w.Header().Get("Last-Modified"))

@@ -161,7 +161,7 @@ func normalized(name string, lines []string) string {
 		return strings.Join(lines, ", ")
 	}
 	var b strings.Builder
-	for member := range listed(lines) {
+	for member := range listed([]string{strings.Join(lines, ", ")}) { // a quote may go on in the next line
 		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
@@ -179,13 +179,11 @@ type preference struct {
 // preferencesIn are the members of such a list, the heaviest first: the order of equals says nothing, nor does case.
 func preferencesIn(lines []string) (all []preference) {
 	for member := range listed(lines) {
-		p := preference{weight: 1}
-		for i, part := range strings.Split(member, ";") {
+		what, rest := cutUnquoted(member, ';')
+		p := preference{strings.ToLower(strings.Trim(what, " \t")), 1}
+		for part := ""; rest != ""; {
+			part, rest = cutUnquoted(rest, ';')
 			part = strings.Trim(part, " \t")
-			if i == 0 {
-				p.what = strings.ToLower(part)
-				continue
-			}
 			if name, q, _ := strings.Cut(part, "="); strings.EqualFold(name, "q") {
 				if weight, err := strconv.ParseFloat(q, 64); err == nil && weight >= 0 && weight <= 1 {
 					p.weight = weight

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,10 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func do(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	for i := 0; i < len(header); i += 2 {
+		if header[i] == ":authority" {
+			r.Host = header[i+1]
+			continue
+		}
 		r.Header.Add(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
@@ -97,6 +102,7 @@ func TestHandlerBypasses(t *testing.T) {
 		{"credentials", "GET", "authorization", "request", []string{"Authorization", "Basic YTpi"}},
 		{"no-store", "GET", "no-store", "request", []string{"Cache-Control", "max-age=1, No-Store"}},
 		{"an upgrade", "GET", "upgrade", "bypass", []string{"Upgrade", "websocket"}},
+		{"a host that could be a path", "GET", "host", "bypass", []string{":authority", "host/a"}},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			o := new(origin)
@@ -405,5 +411,23 @@ func TestHandlerQuery(t *testing.T) {
 				t.Errorf("%s is no hit: %v", test.shown, w.Header())
 			}
 		})
+	}
+}
+
+// TestHandlerIsShownTheKey: of host and target, however they are written, a handler sees what is part of the key.
+func TestHandlerIsShownTheKey(t *testing.T) {
+	for _, target := range []string{"http://HOST/a?", "https://user:pw@host/a", "//host/a", "ftp://Host/a"} {
+		var seen []string
+		h := newCache(t, nil, cache.Options{TTL: time.Hour}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			seen = []string{r.Host, r.RequestURI, r.URL.String()}
+		}))
+		u, err := url.Parse(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), &http.Request{Method: "GET", URL: u, Host: u.Host, RequestURI: target, Header: http.Header{}})
+		if got := strings.Join(seen, " "); got != "host /a /a" {
+			t.Errorf("%s is shown as %s", target, got)
+		}
 	}
 }

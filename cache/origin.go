@@ -16,9 +16,11 @@ import (
 // errNotModified is an origin's 304 that nobody asked for: there is nothing that it could be about.
 var errNotModified = errors.New("cache: the origin answered 304 to a request without a condition")
 
-// shown is r as the origin may see it: of the URL only what is part of the key.
+// shown is r as the origin may see it: of host and URL only what is part of the key.
 func (c *Cache) shown(r *http.Request) *http.Request {
 	r = r.Clone(r.Context())
+	r.Host = strings.ToLower(r.Host)
+	r.URL.Scheme, r.URL.User, r.URL.Host, r.URL.ForceQuery = "", nil, "", false
 	r.URL.RawQuery = c.queryOf(r.URL)
 	if r.URL.RawPath != "" {
 		r.URL.RawPath = pathOf(r.URL)

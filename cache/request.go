@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,7 @@ const (
 	ruleBody          = "body"
 	ruleNoStore       = "no-store"
 	ruleNoCache       = "no-cache"
+	ruleHost          = "host"
 	ruleOnlyKept      = "only-if-cached"
 )
 
@@ -25,6 +27,8 @@ func (c *Cache) bypassed(r *http.Request) (rule, forward string) {
 		return ruleUpgrade, forwardBypass
 	case r.ContentLength != 0:
 		return ruleBody, forwardBypass
+	case strings.ContainsAny(r.Host, "/?# "):
+		return ruleHost, forwardBypass // HTTP/2 lets a host look like the beginning of a path
 	case c.opts.HTTP.Heed && r.Header["Cache-Control"] != nil && directivesIn(r.Header["Cache-Control"]).has("no-store"):
 		return ruleNoStore, forwardRequest
 	}

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"text/template"
+	"time"
 
 	"vitrine/cache"
 	"vitrine/e2e/component"
@@ -30,6 +31,8 @@ func vitrine(t *testing.T, origin *url.URL) string {
 		Heuristic: .1,
 		Ranges:    true,
 		Targeted:  []string{"CDN-Cache-Control", "Surrogate-Control"},
+	}, Limits: cache.Limits{
+		LoadTimeout: 5 * time.Minute, // a busy machine is no fault of the cache's
 	}})
 	if err != nil {
 		t.Fatal(err)

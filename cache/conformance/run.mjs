@@ -15,14 +15,19 @@ suites.push(surrogate) // not in the index
 const chosen = again ? suites.map(suite => ({ ...suite, tests: suite.tests.filter(test => again.includes(test.id)) })) : suites
 
 let slowest = 0 // answer, in ms
-async function timed (url, init) {
+const failures = {} // which the origin did not give, by test: the suite says that they come from the cache
+async function watched (url, init) {
   const begin = performance.now()
   const response = await fetch(url, init)
   slowest = Math.max(slowest, performance.now() - begin)
+  if (response.status >= 500 && !response.headers.has('server-request-count')) {
+    const id = init?.headers?.find(([name]) => name === 'Test-ID')
+    if (id) failures[id[1]] = ` (it is a ${response.status})`
+  }
   return response
 }
 
-await runTests(chosen, timed, false, base)
+await runTests(chosen, watched, false, base)
 const results = { ...found, ...getResults() }
 
 function verdict (test) {
@@ -41,6 +46,6 @@ console.log(JSON.stringify({
     name: test.name,
     kind: test.kind ?? 'required',
     verdict: verdict(test),
-    detail: results[test.id] === true ? '' : [results[test.id]].flat().join(': ')
+    detail: results[test.id] === true ? '' : [results[test.id]].flat().join(': ') + (failures[test.id] ?? '')
   })))
 }))

@@ -65,7 +65,7 @@ type HTTP struct {
 	// Heed has requests be heeded that ask for more than what is kept: their Cache-Control's no-cache, no-store, max-age
 	// and min-fresh, and Pragma. RFC 9111 (section 5.2.1) leaves that to the cache, and false is what a public
 	// service needs: otherwise any client can have its slowest handlers run as often as it likes. What costs the
-	// origin nothing, max-stale and only-if-cached, is always heeded.
+	// origin nothing, max-stale (of what is kept) and only-if-cached, is always heeded.
 	Heed bool
 	// Heuristic is the share of the time since its Last-Modified for which a response is fresh that does not say
 	// itself (RFC 9111, section 4.2.2, suggests 0.1), at most a day. Zero means Options.TTL.

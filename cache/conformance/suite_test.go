@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -40,14 +39,7 @@ func install(t *testing.T) suite {
 			t.Fatal(err)
 		}
 	}
-	npm := exec.CommandContext(t.Context(), component.Command(t, "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-	npm.Dir = s.dir
-	if out, err := npm.CombinedOutput(); err != nil {
-		if regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT`).Match(out) {
-			component.Missing(t, "npm-registry", string(out))
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
+	component.NPM(t, s.dir)
 	var about struct{ Version string }
 	text, err := os.ReadFile(filepath.Join(s.dir, "node_modules", "http-cache-tests", "package.json"))
 	if err == nil {

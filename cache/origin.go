@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,44 +14,6 @@ import (
 
 // errNotModified is an origin's 304 that nobody asked for: there is nothing that it could be about.
 var errNotModified = errors.New("cache: the origin answered 304 to a request without a condition")
-
-// shown is r as the origin may see it: of host and URL only what is part of the key.
-func (c *Cache) shown(r *http.Request) *http.Request {
-	r = r.Clone(r.Context())
-	r.Host = strings.ToLower(r.Host)
-	r.URL.Scheme, r.URL.User, r.URL.Host, r.URL.ForceQuery = "", nil, "", false
-	r.URL.RawQuery = c.queryOf(r.URL)
-	if r.URL.RawPath != "" {
-		r.URL.RawPath = pathOf(r.URL)
-	}
-	r.RequestURI = r.URL.RequestURI() // it has the whole query
-	if !c.opts.HTTP.Heed {
-		delete(r.Header, "Cache-Control") // another cache behind the handler might heed it
-		delete(r.Header, "Pragma")
-	}
-	if slices.Contains(c.opts.HTTP.Targeted, surrogateControl) {
-		r.Header.Add("Surrogate-Capability", strings.ToLower(c.opts.Name)+`="Surrogate/1.0"`)
-	}
-	return r
-}
-
-// conditions are the fields that make a request a conditional one (RFC 9110, section 13.1).
-var conditions = []string{"If-None-Match", "If-Modified-Since", "If-Range", "If-Match", "If-Unmodified-Since"}
-
-// originRequest is what the origin is asked to fill the cache: all of the response, whatever condition this client sent,
-// or a part.
-func (c *Cache) originRequest(r *http.Request, part bool) *http.Request {
-	r = c.shown(r)
-	r.Method = http.MethodGet
-	r.Body = http.NoBody
-	for _, name := range conditions {
-		delete(r.Header, name)
-	}
-	if !part {
-		delete(r.Header, "Range")
-	}
-	return r
-}
 
 // load is one exchange with the origin.
 type load struct {

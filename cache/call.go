@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// call is one of them. Its results may be read once done is closed.
+// call is one flight. Its results may be read once done is closed.
 type call struct {
 	done   chan struct{}
 	soft   chan struct{} // closed once standIn should

@@ -117,10 +117,10 @@ func (c *Cache) drop(k entryKey, soft bool) {
 	}
 }
 
-// voided takes in a purge of tags or of all. It returns false where the account is not up to it.
-func (c *Cache) voided(p Purge, m Mark) bool {
+// voided takes in a purge of tags or of all, and returns whether it is news.
+func (c *Cache) voided(p Purge, m Mark) (is news) {
 	c.flights.mu.Lock()
-	is := c.account.note(p, m)
+	is = c.account.note(p, m)
 	if is != old {
 		c.detach(p)
 	}
@@ -131,7 +131,7 @@ func (c *Cache) voided(p Purge, m Mark) bool {
 	case beyond:
 		c.hurry()
 	}
-	return is != beyond
+	return is
 }
 
 // voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept, nor joined.

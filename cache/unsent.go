@@ -96,10 +96,16 @@ func (c *Cache) tell(ctx context.Context, s sending) error {
 	inv := c.far.invalid
 	if s.all {
 		mark, err := inv.Void(ctx, c.opts.Name, c.account.mark(), newToken(), s.Purge, c.written(message{kind: voided, soft: s.Soft, tags: s.Tags}))
-		if err == nil && !c.voided(s.Purge, mark) {
-			c.voidHere(s.Purge)
+		if err != nil {
+			return err
 		}
-		return err
+		switch c.voided(s.Purge, mark) {
+		case beyond:
+			c.voidHere(s.Purge)
+		case old:
+			c.judge() // its message was faster, and who takes that in may not be done
+		}
+		return nil
 	}
 	key, text := s.key.far(c.opts.Name), c.written(message{kind: purged, key: s.key, soft: s.Soft})
 	if s.Soft {

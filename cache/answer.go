@@ -68,13 +68,7 @@ func (c *Cache) serves(ctx context.Context, k entryKey, src func() source, e *en
 func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry) (l loaded, res Result, err error) {
 	span := trace.SpanFromContext(ctx)
 	for tries := 0; ; tries++ {
-		var f *call
-		leader := src.alone
-		if leader {
-			f = c.flights.single(ctx, k, src, known)
-		} else {
-			f, leader = c.flights.join(ctx, k, src, known)
-		}
+		f, leader := c.flights.join(ctx, k, src, known)
 		if leader {
 			if known != nil {
 				f.reason = forwardRequest // there is an answer, and it is not good enough

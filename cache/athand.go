@@ -47,18 +47,9 @@ func (h *Handler) atHand(r *http.Request, now time.Time) *nearAnswer {
 	if c.opts.HTTP.Heed && (r.Header["Cache-Control"] != nil || r.Header["Pragma"] != nil) {
 		return nil // it may want something better
 	}
-	k := c.responseKey(r)
-	e := c.near.get(k, now)
+	e, _, _ := c.nearest(c.responseKey(r), r.Header, now)
 	if e == nil || e.at(now) != fresh {
 		return nil
-	}
-	if g := e.asGuide(); g != nil {
-		if g.alone {
-			return nil
-		}
-		if e = c.variantOf(e, k, r.Header, now); e == nil || e.at(now) != fresh {
-			return nil
-		}
 	}
 	p := e.asResponse()
 	if p == nil || r.Header["Authorization"] != nil && !p.has(forAll) || c.early(e, now) {

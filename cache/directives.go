@@ -16,6 +16,9 @@ type directives map[string]string
 
 func (d directives) has(name string) bool { _, ok := d[name]; return ok }
 
+// unqualified tells whether name is there without an argument.
+func (d directives) unqualified(name string) bool { value, ok := d[name]; return ok && value == "" }
+
 // duration is the argument of name. Its second result is false where there is none, or it is not delta-seconds.
 func (d directives) duration(name string) (_ time.Duration, ok bool) {
 	value, ok := d[name]
@@ -112,9 +115,12 @@ func unquote(s string) string {
 	return b.String()
 }
 
+// isDigits tells whether s is 1*DIGIT.
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
 // deltaSeconds is RFC 9111's form of a duration (section 1.2.2). One too large to be counted is 2^31 seconds.
 func deltaSeconds(value string) (time.Duration, bool) {
-	if value == "" || strings.Trim(value, "0123456789") != "" {
+	if !isDigits(value) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(value, 10, 63)

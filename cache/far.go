@@ -210,7 +210,7 @@ func (e *entry) decode(src source, payload []byte) (err error) {
 	if e.value, err = guarded(src.decode, payload); err != nil {
 		return fmt.Errorf("%w: %w", errCorrupt, err)
 	}
-	if p, ok := e.value.(*response); ok {
+	if p := e.asResponse(); p != nil {
 		e.size = p.size() + sizeOf(e.tags)
 	}
 	return nil

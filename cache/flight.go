@@ -13,21 +13,20 @@ type flights struct {
 	apart map[*call]entryKey // those that callers to come do not join: see part
 }
 
-// join returns the call under k, and true to its leader, who must run it. Who asks for another part leads its own. known
-// is what the call is to replace, if that is what it is for.
+// join returns the call under k, and true to its leader, who must run it. Whose load is for itself, or for another part,
+// leads one that nobody joins. known is what the call is to replace, if that is what it is for.
 func (f *flights) join(ctx context.Context, k entryKey, src source, known *entry) (*call, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c, ok := f.calls[k]; ok {
-		if c.part != src.part {
-			c = newCall(ctx, src, known)
-			c.alone = true
-			f.setApart(k, c)
-			return c, true
-		}
-		return c, false
+	joined, ok := f.calls[k]
+	if ok && !src.alone && joined.part == src.part {
+		return joined, false
 	}
 	c := newCall(ctx, src, known)
+	if c.alone = ok || src.alone; c.alone {
+		f.setApart(k, c)
+		return c, true
+	}
 	if f.calls == nil {
 		f.calls = make(map[entryKey]*call)
 	}
@@ -35,17 +34,7 @@ func (f *flights) join(ctx context.Context, k entryKey, src source, known *entry
 	return c, true
 }
 
-// single returns a call that nobody joins.
-func (f *flights) single(ctx context.Context, k entryKey, src source, known *entry) *call {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c := newCall(ctx, src, known)
-	c.alone = true
-	f.setApart(k, c)
-	return c
-}
-
-// withdraw has callers to come not join c, of which nothing is kept.
+// withdraw has callers to come not join c, of which nothing more is kept.
 func (f *flights) withdraw(k entryKey, c *call) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -63,12 +52,7 @@ func (f *flights) flying(k entryKey) bool {
 }
 
 func (f *flights) leave(k entryKey, c *call) {
-	f.mu.Lock()
-	if f.calls[k] == c {
-		delete(f.calls, k)
-	}
-	delete(f.apart, c)
-	f.mu.Unlock()
+	f.withdraw(k, c)
 	close(c.done)
 	c.cancel()
 }
@@ -119,12 +103,7 @@ func (f *flights) of(k entryKey) iter.Seq[*call] {
 // variantsOf are the flights of k and of its variants, with their keys. It is to be called under mu.
 func (f *flights) variantsOf(k entryKey) iter.Seq2[entryKey, *call] {
 	return func(yield func(entryKey, *call) bool) {
-		for at, c := range f.calls {
-			if at.primary() == k && !yield(at, c) {
-				return
-			}
-		}
-		for c, at := range f.apart {
+		for at, c := range f.all() {
 			if at.primary() == k && !yield(at, c) {
 				return
 			}
@@ -132,15 +111,15 @@ func (f *flights) variantsOf(k entryKey) iter.Seq2[entryKey, *call] {
 	}
 }
 
-func (f *flights) all() iter.Seq[*call] {
-	return func(yield func(*call) bool) {
-		for _, c := range f.calls {
-			if !yield(c) {
+func (f *flights) all() iter.Seq2[entryKey, *call] {
+	return func(yield func(entryKey, *call) bool) {
+		for k, c := range f.calls {
+			if !yield(k, c) {
 				return
 			}
 		}
-		for c := range f.apart {
-			if !yield(c) {
+		for c, k := range f.apart {
+			if !yield(k, c) {
 				return
 			}
 		}
@@ -176,7 +155,7 @@ func (f *flights) tell(m message) {
 func (f *flights) tellAll(m message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for c := range f.all() {
+	for _, c := range f.all() {
 		c.hear(m)
 	}
 }

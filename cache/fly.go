@@ -177,8 +177,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 	}
 	kept = c.keep(ctx, f, k, src, l, m, far) && failure == nil
 	if kept && l.also != (entryKey{}) {
-		lives := guideTo(&guide{}, now, l.end()).lifetime
-		c.keepBeside(l.also, &entry{value: alias{l.under}, lifetime: lives, mark: f.mark}, f.trust)
+		c.keepBeside(l.also, aliasOf(l.under, l.entry, now), f.trust)
 	}
 	return kept
 }

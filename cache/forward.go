@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/felixge/httpsnoop"
@@ -14,9 +15,12 @@ import (
 // (RFC 9111, section 4.4).
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 	begun := false
-	around := w.Header().Clone() // what others have set
-	within, said := withWishes(r.Context())
+	var around http.Header // what others have set
+	var said *wishes
 	if r.Method == http.MethodPost {
+		around = w.Header().Clone()
+		var within context.Context
+		within, said = withWishes(r.Context())
 		r = r.WithContext(within)
 	}
 	var copied *posted
@@ -28,7 +32,9 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, res Result) {
 		begun = true
 		if !safe(r.Method) && status < 400 {
 			h.cache.changed(r, w.Header())
-			copied = h.posted(r, said, status, added(w.Header(), around))
+			if r.Method == http.MethodPost {
+				copied = h.posted(r, said, status, added(w.Header(), around))
+			}
 		}
 		w.Header().Add("Cache-Status", res.CacheStatus()) // behind those of caches nearer to the origin
 	}
@@ -76,12 +82,11 @@ func (c *Cache) changed(r *http.Request, answer http.Header) {
 		if u.Host != "" && !strings.EqualFold(u.Host, r.Host) {
 			continue // of another origin, which this one has no say in
 		}
-		keys = append(keys, c.keyOf(r.Host, r.URL.ResolveReference(u)))
-	}
-	for i, k := range keys {
-		if i > 0 && k == keys[0] {
-			continue
+		if k := c.keyOf(r.Host, r.URL.ResolveReference(u)); !slices.Contains(keys, k) {
+			keys = append(keys, k)
 		}
+	}
+	for _, k := range keys {
 		if err := c.purge(context.WithoutCancel(r.Context()), Hard, k); err != nil {
 			c.opts.Logger.WarnContext(r.Context(), "changed, and purged in this process only", "cache", c.opts.Name, "error", err)
 		}

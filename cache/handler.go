@@ -109,13 +109,9 @@ func (h *Handler) find(w http.ResponseWriter, q question) {
 
 // look looks for q in the near tier, and follows guides there.
 func (h *Handler) look(q *question, now time.Time) *entry {
-	e := h.cache.near.get(q.key, now)
-	if e == nil {
-		return nil
-	}
-	if g := e.asGuide(); g != nil && !g.alone {
-		q.follow(e)
-		return h.cache.variantOf(e, q.primary, q.r.Header, now)
+	e, from, at := h.cache.nearest(q.key, q.r.Header, now)
+	if from != nil {
+		q.guide, q.key = from, at
 	}
 	return e
 }

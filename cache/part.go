@@ -46,7 +46,7 @@ func byteRangeIn(text string) (byteRange, bool) {
 
 // position is a number of bytes, or -1.
 func position(digits string) (int64, bool) {
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+	if !isDigits(digits) {
 		return -1, false
 	}
 	n, err := strconv.ParseInt(digits, 10, 62)

@@ -11,17 +11,18 @@ import (
 // posted is the answer to a POST that later GETs may be given (RFC 9110, section 9.3.3). A nil one is none.
 type posted struct {
 	load
+	src    source
 	status int
 	h      http.Header
 	body   bytes.Buffer
 }
 
-// posted returns what is to be kept of the answer to r, if that says for how long it is fresh, and that it is what its URL
+// posted returns what is to be kept of the answer to r, a POST, if that says for how long it is fresh, and that it is what its URL
 // now stands for.
 func (h *Handler) posted(r *http.Request, said *wishes, status int, header http.Header) *posted {
 	c := h.cache
 	at := header.Get("Content-Location")
-	if r.Method != http.MethodPost || status != http.StatusOK || at == "" || c.queryOf(r.URL) != r.URL.RawQuery {
+	if status != http.StatusOK || at == "" || c.queryOf(r.URL) != r.URL.RawQuery {
 		return nil
 	}
 	if u, err := r.URL.Parse(at); err != nil || u.Host != "" && u.Host != r.Host || u.RequestURI() != r.URL.RequestURI() {
@@ -32,8 +33,8 @@ func (h *Handler) posted(r *http.Request, said *wishes, status int, header http.
 	if u := p.rule(p.exchange(status, header)); !u.said || u.detail != "" || lengthOf(header) > c.opts.Limits.Body {
 		return nil
 	}
-	src := source{schema: responseSchema}
-	p.f = c.flights.single(r.Context(), k, src, nil) // it hears of purges from now on
+	p.src = source{schema: responseSchema, alone: true}
+	p.f, _ = c.flights.join(r.Context(), k, p.src, nil) // it hears of purges from now on
 	p.f.trust, p.f.mark = c.near.trust(), c.account.mark()
 	return p
 }
@@ -77,12 +78,9 @@ func (p *posted) leave() {
 
 // keep keeps what was copied.
 func (p *posted) keep() {
-	if p == nil {
-		return
-	}
-	if int64(p.body.Len()) > p.opts.Limits.Body {
+	if p == nil || int64(p.body.Len()) > p.opts.Limits.Body {
 		return
 	}
 	l := p.brought(p.status, p.h, p.body.Bytes(), false)
-	p.settle(context.WithoutCancel(p.q.r.Context()), p.f, p.q.key, source{schema: responseSchema}, l, nil, p.far != nil)
+	p.settle(context.WithoutCancel(p.q.r.Context()), p.f, p.q.key, p.src, l, nil, p.far != nil)
 }

@@ -137,7 +137,7 @@ func (c *Cache) voided(p Purge, m Mark) (is news) {
 // voidHere takes in a purge of tags or of all that has no number yet. What is under way is not kept, nor joined.
 func (c *Cache) voidHere(p Purge) {
 	c.flights.mu.Lock()
-	for f := range c.flights.all() {
+	for _, f := range c.flights.all() {
 		f.touched, f.newest = true, 0
 		if !p.Soft {
 			f.loses()

@@ -15,6 +15,7 @@ func (c *Cache) refresh(ctx context.Context, k entryKey, src source, e *entry) {
 	if e.rests(time.Now()) {
 		return
 	}
+	src.alone = false // it is for all that come
 	f, leader := c.flights.join(ctx, k, src, e)
 	if !leader {
 		e.refreshed.Store(notRefreshed)

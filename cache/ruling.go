@@ -84,7 +84,7 @@ func (c *Cache) rule(x exchange, ttl time.Duration, chosen bool) ruling {
 		own = Staleness{SoftTimeout: own.SoftTimeout} // they follow a time in which it was fresh
 	}
 	u.windows(cc, own)
-	if cc.has("no-cache") && cc["no-cache"] == "" {
+	if cc.unqualified("no-cache") {
 		u.fresh, u.stale, u.traits = 0, Staleness{}, u.traits|strict|validating
 	}
 	u.age(x)
@@ -100,9 +100,9 @@ func (u ruling) secluded(x exchange, cc directives) string {
 		return ruleStatus // section 5.2.2.3
 	case cc.has("no-store") && !cc.has("must-understand"):
 		return ruleNoStore
-	case cc.has("private") && cc["private"] == "":
+	case cc.unqualified("private"):
 		return rulePrivate
-	case cc.has("no-cache") && cc["no-cache"] == "" && !u.proving:
+	case cc.unqualified("no-cache") && !u.proving:
 		return ruleNoCache
 	case h["Set-Cookie"] != nil && !slices.Contains(u.without, "Set-Cookie"):
 		return ruleSetCookie

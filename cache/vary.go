@@ -32,17 +32,21 @@ func (e *entry) asGuide() *guide { g, _ := e.value.(*guide); return g }
 
 // guideTo is an entry that leads to variants which live until end, or to none.
 func guideTo(g *guide, now, end time.Time) *entry {
-	l := lifetime{created: now, expires: now.Add(aloneFor)}
+	d := aloneFor
 	if !g.alone {
-		l.expires = now.Add(max(guidesFor, 2*end.Sub(now)))
+		d = leadsFor(now, end)
 	}
+	return &entry{value: g, size: sizeOf(g.fields), lifetime: standing(now, d)}
+}
+
+// leadsFor is how long something stands that leads to what lives until end.
+func leadsFor(now, end time.Time) time.Duration { return max(guidesFor, 2*end.Sub(now)) }
+
+func standing(now time.Time, d time.Duration) lifetime {
+	l := lifetime{created: now, expires: now.Add(d)}
 	l.stale = l.expires.Add(aloneOverdue)
 	l.last, l.kept = l.stale, l.stale
-	size := 0
-	for _, name := range g.fields {
-		size += len(name) + 16
-	}
-	return &entry{value: g, size: size, lifetime: l}
+	return l
 }
 
 // variant is the key of the response to a request with header h.
@@ -56,6 +60,11 @@ func (g *guide) key(k entryKey, digest string) entryKey {
 
 // alias is kept, in one process, under the key of a language: the key of a variant in it.
 type alias struct{ to entryKey }
+
+// aliasOf is an entry that leads to e, which is kept under k.
+func aliasOf(k entryKey, e *entry, now time.Time) *entry {
+	return &entry{value: alias{k}, lifetime: standing(now, leadsFor(now, e.end())), mark: e.mark}
+}
 
 // inLanguage is the key of the alias of the language that these lines name, where nothing but the language varies. No
 // header has its digest.
@@ -77,25 +86,51 @@ func preferred(h http.Header) []string {
 	return []string{all[0].what}
 }
 
-// variantOf returns the entry of the near tier to which from, a guide, leads a request with header h, or nil: one for what
-// that says, or one in the language that it prefers.
-func (c *Cache) variantOf(from *entry, primary entryKey, h http.Header, now time.Time) *entry {
-	g := from.asGuide()
-	k := g.variant(primary, h)
-	e := c.near.get(k, now)
-	if at, ok := g.inLanguage(primary, preferred(h)); e == nil && ok {
-		if led := c.near.get(at, now); led != nil {
-			k = led.value.(alias).to
-			if e = c.near.get(k, now); e != nil && e.at(now) != fresh {
-				e = nil // who refreshes it would ask in its own words, and the answer be kept elsewhere
-			}
+// nearest returns what the near tier has for a request with header h under k, or nil. If a guide led there, it returns that
+// too, and the key of what the request asks for.
+func (c *Cache) nearest(k entryKey, h http.Header, now time.Time) (e, from *entry, at entryKey) {
+	e = c.near.get(k, now)
+	if e == nil {
+		return nil, nil, k
+	}
+	if g := e.asGuide(); g != nil && !g.alone {
+		at := g.variant(k, h)
+		return c.variantOf(e, k, at, h, now), e, at
+	}
+	return e, nil, k
+}
+
+// variantOf returns the entry to which from, a guide, leads, or nil: that under at, or one in the language that h prefers.
+func (c *Cache) variantOf(from *entry, primary, at entryKey, h http.Header, now time.Time) *entry {
+	e := c.near.get(at, now)
+	if e == nil {
+		if e, at = c.inPreferredLanguage(from.asGuide(), primary, h, now); e == nil {
+			return nil
 		}
 	}
-	if e != nil && from.outdates(e, now) {
-		c.near.soften(k, from.expires)
-		return c.near.get(k, now)
+	if from.outdates(e, now) {
+		c.near.soften(at, from.expires)
+		return c.near.get(at, now)
 	}
 	return e
+}
+
+// inPreferredLanguage returns a fresh entry in the language that h prefers to all others, with its key, or nil. Who refreshes
+// one that is not would ask in its own words, and the answer be kept elsewhere.
+func (c *Cache) inPreferredLanguage(g *guide, primary entryKey, h http.Header, now time.Time) (*entry, entryKey) {
+	at, ok := g.inLanguage(primary, preferred(h))
+	if !ok {
+		return nil, at
+	}
+	led := c.near.get(at, now)
+	if led == nil {
+		return nil, at
+	}
+	to := led.value.(alias).to
+	if e := c.near.get(to, now); e != nil && e.at(now) == fresh {
+		return e, to
+	}
+	return nil, to
 }
 
 // outdates tells whether e, a guide, was purged softly since the load of a variant began, and that with it.
@@ -154,12 +189,10 @@ func normalized(name string, lines []string) string {
 			b.WriteString(p.what + ";q=" + strconv.FormatFloat(p.weight, 'g', -1, 64) + ",")
 		}
 		return b.String()
-	}
-	// Fields that nobody here knows are taken for lists, whose members may have space around them; these are none.
-	switch name {
 	case "Authorization", "Cookie", "Origin", "Referer", "User-Agent":
 		return strings.Join(lines, ", ")
 	}
+	// Fields that nobody here knows are taken for lists, whose members may have space around them.
 	var b strings.Builder
 	for member := range listed([]string{strings.Join(lines, ", ")}) { // a quote may go on in the next line
 		if b.Len() > 0 {

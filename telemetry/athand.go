@@ -3,11 +3,13 @@ package telemetry
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // AtHand is a handler that may have an answer at hand, such as one of package cache.
@@ -59,13 +61,16 @@ func (t *Telemetry) handRoute(method, pattern string) *handRoute {
 // serveAtHand says of an answer what otelhttp and observed say of others. It needs no watch over the
 // ResponseWriter and no request of its own, because no handler runs; and a span that nobody records is
 // told nothing.
-func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, a Answer, pattern string, start time.Time) {
+func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, from caller, a Answer, pattern string, start time.Time) {
 	known := t.handRoute(r.Method, pattern)
-	ctx := r.Context()
+	ctx, options := r.Context(), t.startServer
 	if !t.w3cOnly || r.Header["Traceparent"] != nil || r.Header["Baggage"] != nil {
-		ctx = t.Propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		ctx = from.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		if sc := trace.SpanContextFromContext(ctx); from.stranger && sc.IsRemote() {
+			options = append(slices.Clip(options), trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: sc}))
+		}
 	}
-	ctx, span := t.tracer.Start(ctx, known.span, t.startServer...)
+	ctx, span := t.tracer.Start(ctx, known.span, options...)
 	defer span.End()
 	sc := span.SpanContext()
 	t.nameTrace(w.Header(), sc)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/contrib/propagators/autoprop"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 )
 
@@ -44,4 +45,17 @@ func (c wholeCarrier) Get(key string) string {
 		return c.TextMapCarrier.Get(key)
 	}
 	return strings.Join(c.Values(key), ",") // RFC 9110, section 5.3
+}
+
+// caller is how a server takes the trace context of those who call it.
+type caller struct {
+	propagator propagation.TextMapPropagator
+	stranger   bool // is linked to, and not continued
+}
+
+// withoutBaggage lets nothing in that would be sent on with every call below.
+type withoutBaggage struct{ propagation.TextMapPropagator }
+
+func (p withoutBaggage) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	return baggage.ContextWithoutBaggage(p.TextMapPropagator.Extract(ctx, carrier))
 }

@@ -21,11 +21,26 @@ import (
 //
 // Where next is an *http.ServeMux, a route's handler that is AtHand is asked first, and what it has is
 // served with the same signals for a fraction of their price.
+//
+// It continues the trace of whoever calls, and takes their baggage along: that is for callers who may be
+// trusted with it. PublicServer is for all others.
 func (t *Telemetry) Server(next http.Handler, annotate Annotate) http.Handler {
+	return t.serverOf(next, annotate, caller{t.Propagator, false})
+}
+
+// PublicServer is Server for callers who are not to be trusted: what they send makes no trace longer, decides
+// nothing about sampling, and goes to nobody. Each request begins a trace of its own, linked to its caller's
+// (W3C Trace Context, section 7; OpenTelemetry's "public endpoint").
+func (t *Telemetry) PublicServer(next http.Handler, annotate Annotate) http.Handler {
+	return t.serverOf(next, annotate, caller{withoutBaggage{t.Propagator}, true})
+}
+
+func (t *Telemetry) serverOf(next http.Handler, annotate Annotate, from caller) http.Handler {
 	mux, _ := next.(*http.ServeMux)
 	whole := otelhttp.NewHandler(t.observed(next, annotate), "",
 		otelhttp.WithTracerProvider(t.TracerProvider),
-		otelhttp.WithPropagators(t.Propagator),
+		otelhttp.WithPropagators(from.propagator),
+		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return from.stranger }),
 		// One source emits the duration: our histogram.
 		otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
 	)
@@ -34,7 +49,7 @@ func (t *Telemetry) Server(next http.Handler, annotate Annotate) http.Handler {
 		t.server.active.Add(1)
 		defer t.server.active.Add(-1)
 		if a, pattern := atHand(mux, r); a != nil {
-			t.serveAtHand(w, r, a, pattern, start)
+			t.serveAtHand(w, r, from, a, pattern, start)
 			return
 		}
 		whole.ServeHTTP(w, r)

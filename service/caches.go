@@ -41,7 +41,7 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			Registerer:     t.Registry,
 			TracerProvider: t.TracerProvider,
 			Logger:         t.Logger,
-			Limits:         cache.Limits{Loads: cfg.cacheLoads},
+			Limits:         cache.Limits{Loads: cfg.cacheLoads, LoadTimeout: cfg.loadTimeout},
 			Tuning:         cache.Tuning{Jitter: each.apart, EarlyRefresh: 1},
 		})
 		if err != nil {

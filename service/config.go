@@ -31,8 +31,13 @@ type config struct {
 	cacheStaleError time.Duration
 	softTimeout     time.Duration
 	cacheLoads      int
+	loadTimeout     time.Duration
 	slowDelay       time.Duration
 	upstreamURL     string // empty: this process
+	maxRequests     int    // 0: any number
+	maxConnections  int    // 0: any number
+	h2c             bool
+	trustTrace      bool
 	logLevel        slog.Level
 	logFormat       telemetry.Format
 	logHits         int // lines a second; -1: all
@@ -81,10 +86,20 @@ var variables = []variable{
 		func(c *config, v string) error { return setDuration(&c.softTimeout, v) }},
 	{"VITRINE_CACHE_LOADS", "256", "a number of 0 or more", "how many answers of each kind are computed at once; as many wait, and others get 503; 0 is any number",
 		func(c *config, v string) error { return setNumber(&c.cacheLoads, v, 0) }},
+	{"VITRINE_CACHE_LOAD_TIMEOUT", "30s", "a duration above 0s, such as 30s", "how long computing one may take",
+		func(c *config, v string) error { return setPositive(&c.loadTimeout, v) }},
 	{"VITRINE_SLOW_DELAY", "2s", "a duration of 0s or more, such as 2s", "how long /slow takes",
 		func(c *config, v string) error { return setDuration(&c.slowDelay, v) }},
 	{"VITRINE_UPSTREAM_URL", "", "an http:// or https:// URL without a path", "where /stats asks for its children; empty is this process",
 		func(c *config, v string) error { c.upstreamURL = strings.TrimSuffix(v, "/"); return checkUpstream(v) }},
+	{"VITRINE_MAX_REQUESTS", "1024", "a number of 0 or more", "how many public requests are answered at once; others get 503 at once; 0 is any number",
+		func(c *config, v string) error { return setNumber(&c.maxRequests, v, 0) }},
+	{"VITRINE_MAX_CONNECTIONS", "4096", "a number of 0 or more", "how many public connections are open; beyond, those that wait longest are closed; 0 is any number",
+		func(c *config, v string) error { return setNumber(&c.maxConnections, v, 0) }},
+	{"VITRINE_H2C", "false", "true or false", "whether HTTP/2 without TLS is spoken, for a proxy that does",
+		func(c *config, v string) error { return setBool(&c.h2c, v) }},
+	{"VITRINE_TRUST_TRACEPARENT", "false", "true or false", "whether a client's trace is continued; else a request begins its own, linked to it",
+		func(c *config, v string) error { return setBool(&c.trustTrace, v) }},
 	{"VITRINE_LOG_LEVEL", "info", "debug, info, warn or error", "the lowest level that is logged",
 		func(c *config, v string) error {
 			if err := oneOf(v, "debug", "info", "warn", "error"); err != nil {
@@ -103,19 +118,13 @@ var variables = []variable{
 			return setNumber(&c.logHits, v, 1)
 		}},
 	{"VITRINE_LOG_SLOW", "1s", "a duration above 0s, such as 1s", "from how long on a hit is logged in any case",
-		func(c *config, v string) error {
-			err := setDuration(&c.logSlow, v)
-			if err == nil && c.logSlow == 0 {
-				err = errNotAllowed
-			}
-			return err
-		}},
+		func(c *config, v string) error { return setPositive(&c.logSlow, v) }},
 	{"VITRINE_LOG_QUERY", "false", "true or false", "whether a request's query is logged; it may be secret",
-		func(c *config, v string) error { c.logQuery = v == "true"; return oneOf(v, "true", "false") }},
+		func(c *config, v string) error { return setBool(&c.logQuery, v) }},
 	{"VITRINE_LOG_CLIENT", "none", "none, peer or forwarded", "whose address is logged: nobody's, the connection's, or what the nearest proxy says",
 		func(c *config, v string) error { return c.logClient.UnmarshalText([]byte(v)) }},
 	{"VITRINE_FAULTS", "false", "true or false", "whether the operations port takes faults, at /debug/faults, for drills",
-		func(c *config, v string) error { c.faults = v == "true"; return oneOf(v, "true", "false") }},
+		func(c *config, v string) error { return setBool(&c.faults, v) }},
 	{"VITRINE_DRAIN_DELAY", "0s", "a duration of 0s or more, such as 5s", "how long to go on serving after a SIGTERM, not ready any more",
 		func(c *config, v string) error { return setDuration(&c.drainDelay, v) }},
 	{"VITRINE_SHUTDOWN_TIMEOUT", "20s", "a duration of 0s or more, such as 20s", "how long requests and flushes may take after that",
@@ -189,6 +198,19 @@ func setDuration(d *time.Duration, v string) (err error) {
 		err = errNotAllowed
 	}
 	return err
+}
+
+func setPositive(d *time.Duration, v string) error {
+	err := setDuration(d, v)
+	if err == nil && *d == 0 {
+		err = errNotAllowed
+	}
+	return err
+}
+
+func setBool(b *bool, v string) error {
+	*b = v == "true"
+	return oneOf(v, "true", "false")
 }
 
 func setNumber(n *int, v string, least int) (err error) {

@@ -29,7 +29,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := config{
 		addr: ":8080", opsAddr: ":8081", cache: "memory", cacheBytes: 64 << 20, cacheTTL: time.Minute,
 		cacheStale: 10 * time.Second, cacheStaleError: 5 * time.Minute, softTimeout: 3 * time.Second, cacheLoads: 256,
-		slowDelay: 2 * time.Second, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
+		loadTimeout: 30 * time.Second, slowDelay: 2 * time.Second, maxRequests: 1024, maxConnections: 4096, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
 		logHits: 100, logSlow: time.Second, shutdownTimeout: 20 * time.Second,
 	}
 	if err != nil || c != want {
@@ -74,16 +74,18 @@ var values = []struct {
 	{"VITRINE_CACHE_STALE", durationsGood, durationsBad, func(c config) any { return c.cacheStale }},
 	{"VITRINE_CACHE_STALE_ERROR", durationsGood, durationsBad, func(c config) any { return c.cacheStaleError }},
 	{"VITRINE_CACHE_SOFT_TIMEOUT", durationsGood, durationsBad, func(c config) any { return c.softTimeout }},
-	{"VITRINE_CACHE_LOADS",
-		map[string]string{"0": "0", "16": "16"},
-		[]string{"-1", "many", "1.5"},
-		func(c config) any { return c.cacheLoads }},
+	{"VITRINE_CACHE_LOADS", numbersGood, numbersBad, func(c config) any { return c.cacheLoads }},
+	{"VITRINE_CACHE_LOAD_TIMEOUT", positiveGood, positiveBad, func(c config) any { return c.loadTimeout }},
 	{"VITRINE_CACHE_TTL", durationsGood, durationsBad, func(c config) any { return c.cacheTTL }},
 	{"VITRINE_SLOW_DELAY", durationsGood, durationsBad, func(c config) any { return c.slowDelay }},
 	{"VITRINE_UPSTREAM_URL",
 		map[string]string{"http://nginx:8080": "http://nginx:8080", "https://h/": "https://h", "http://[::1]:80": "http://[::1]:80"},
 		[]string{"nginx:8080", "ftp://h", "http://", "http://h/path", "http://h//", "http://h?q=1", "http://h?", "http://h#f", "http://h:x"},
 		func(c config) any { return c.upstreamURL }},
+	{"VITRINE_MAX_REQUESTS", numbersGood, numbersBad, func(c config) any { return c.maxRequests }},
+	{"VITRINE_MAX_CONNECTIONS", numbersGood, numbersBad, func(c config) any { return c.maxConnections }},
+	{"VITRINE_H2C", switchGood, switchBad, func(c config) any { return c.h2c }},
+	{"VITRINE_TRUST_TRACEPARENT", switchGood, switchBad, func(c config) any { return c.trustTrace }},
 	{"VITRINE_LOG_LEVEL",
 		map[string]string{"debug": "DEBUG", "info": "INFO", "warn": "WARN", "error": "ERROR"},
 		[]string{"INFO", "trace", "0", "info+1"},
@@ -92,14 +94,8 @@ var values = []struct {
 		map[string]string{"all": "-1", "1": "1", "5000": "5000"},
 		[]string{"0", "-1", "some", "1.5", "All"},
 		func(c config) any { return c.logHits }},
-	{"VITRINE_LOG_SLOW",
-		map[string]string{"1ms": "1ms", "2m": "2m0s"},
-		[]string{"0s", "-1s", "1", "slow"},
-		func(c config) any { return c.logSlow }},
-	{"VITRINE_LOG_QUERY",
-		map[string]string{"true": "true", "false": "false"},
-		[]string{"yes", "1", "True"},
-		func(c config) any { return c.logQuery }},
+	{"VITRINE_LOG_SLOW", positiveGood, positiveBad, func(c config) any { return c.logSlow }},
+	{"VITRINE_LOG_QUERY", switchGood, switchBad, func(c config) any { return c.logQuery }},
 	{"VITRINE_LOG_CLIENT",
 		map[string]string{"none": "0", "peer": "1", "forwarded": "2"},
 		[]string{"all", "Peer", "0"},
@@ -108,10 +104,7 @@ var values = []struct {
 		map[string]string{"auto": "0", "text": "1", "json": "2"},
 		[]string{"JSON", "logfmt"},
 		func(c config) any { return c.logFormat }},
-	{"VITRINE_FAULTS",
-		map[string]string{"true": "true", "false": "false"},
-		[]string{"yes", "1", "True"},
-		func(c config) any { return c.faults }},
+	{"VITRINE_FAULTS", switchGood, switchBad, func(c config) any { return c.faults }},
 	{"VITRINE_DRAIN_DELAY", durationsGood, durationsBad, func(c config) any { return c.drainDelay }},
 	{"VITRINE_SHUTDOWN_TIMEOUT", durationsGood, durationsBad, func(c config) any { return c.shutdownTimeout }},
 }
@@ -119,6 +112,12 @@ var values = []struct {
 var (
 	durationsGood = map[string]string{"0s": "0s", "0": "0s", "90s": "1m30s", "1h30m": "1h30m0s", "50ms": "50ms"}
 	durationsBad  = []string{"2", "-1s", "two seconds", "1d"}
+	positiveGood  = map[string]string{"1ms": "1ms", "2m": "2m0s"}
+	positiveBad   = []string{"0s", "-1s", "1", "slow"}
+	numbersGood   = map[string]string{"0": "0", "16": "16"}
+	numbersBad    = []string{"-1", "many", "1.5"}
+	switchGood    = map[string]string{"true": "true", "false": "false"}
+	switchBad     = []string{"yes", "1", "True"}
 )
 
 func TestConfigValues(t *testing.T) {

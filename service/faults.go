@@ -90,7 +90,7 @@ func (f *faults) origin(cache string, next http.Handler) http.Handler {
 		case errors.Is(err, errFault):
 			problem(w, http.StatusInternalServerError, err.Error())
 		case err != nil:
-			problem(w, http.StatusServiceUnavailable, "the request ended before the work did")
+			brokenOff(w, r)
 		default:
 			next.ServeHTTP(w, r)
 		}

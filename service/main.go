@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 func main() {
@@ -17,6 +19,9 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	// Whoever reads the log may go away: that costs lines, which are counted, and not the program.
 	signal.Ignore(syscall.SIGPIPE)
+	// What the container may take, less what is no heap; GOMEMLIMIT says otherwise. Where nobody limits it, or
+	// nobody knows, Go's default holds.
+	_, _ = memlimit.Set(memlimit.WithRatio(.85))
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
 }
 

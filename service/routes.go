@@ -1,14 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
-	"time"
 )
 
-// publicHandler is what users reach.
-func (s *server) publicHandler() http.Handler {
+// router has the endpoints that users reach.
+func (s *server) router() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page())
 	mux.Handle("GET /assets/{name}", assets())
@@ -16,10 +16,23 @@ func (s *server) publicHandler() http.Handler {
 	mux.Handle("GET /slow", s.caches.slow.Handler(s.faults.origin("slow", slow(s.cfg.slowDelay, s.instance()))))
 	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile{s.caches.tiles.Handler(s.faults.origin("tiles", tileImage()))})
 	mux.Handle("GET /stats/{z}/{x}/{y}", s.tileStats())
+	return mux
+}
 
-	// From the outside in. Telemetry wraps the router itself: the route that the router finds is on the
-	// request that telemetry made. Draining stands outside, so that every answer says it.
-	return s.drain(s.telemetry.Server(mux, annotate))
+// publicHandler is what users reach. From the outside in: draining, so that every answer says it; admission, which
+// costs next to nothing; and telemetry around the router itself, because the route that the router finds is on the
+// request that telemetry made.
+func (s *server) publicHandler(router *http.ServeMux) http.Handler {
+	instrument := s.telemetry.PublicServer
+	if s.cfg.trustTrace {
+		instrument = s.telemetry.Server
+	}
+	return s.drain(newAdmission(s.cfg.maxRequests, s.telemetry.Registry).handler(instrument(router, annotate)))
+}
+
+// selfHandler is what this process asks of itself: that belongs to requests that were let in, and to their traces.
+func (s *server) selfHandler(router *http.ServeMux) http.Handler {
+	return s.drain(s.telemetry.Server(router, annotate))
 }
 
 // opsHandler is what operators reach. It is on a port of its own that is never published.
@@ -64,21 +77,11 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	}{http.StatusText(status), status, detail})
 }
 
-// slow is the smallest slow endpoint: it sleeps. A shutdown or a deadline wakes it.
-func slow(delay time.Duration, instance string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		select {
-		case <-time.After(delay):
-		case <-r.Context().Done():
-			problem(w, http.StatusServiceUnavailable, "the request ended before the work did")
-			return
-		}
-		writeJSON(w, http.StatusOK, struct {
-			Status     string    `json:"status"`
-			ComputedAt time.Time `json:"computed_at"`
-			Took       string    `json:"took"`
-			Instance   string    `json:"instance"`
-		}{"ok", start.UTC(), time.Since(start).String(), instance})
-	})
+// brokenOff answers a request whose work did not end: for want of time, or because the program shuts down. Whoever has
+// left gets no answer: a status that nobody received would be a lie.
+func brokenOff(w http.ResponseWriter, r *http.Request) {
+	if context.Cause(r.Context()) == context.Canceled {
+		panic(http.ErrAbortHandler)
+	}
+	problem(w, http.StatusServiceUnavailable, "the request ended before the work did")
 }

@@ -117,16 +117,19 @@ func TestLogLevelAtRunTime(t *testing.T) {
 func TestTraceOfHitAndMiss(t *testing.T) {
 	t.Parallel()
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
-	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms"})
+	one := []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01"}
 	for _, test := range []struct {
 		desc      string
+		trust     string
 		header    []string
 		continued bool
 	}{
-		{"the caller's", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01"}, true},
-		{"two callers'", []string{"Traceparent", "00-" + id + "-00f067aa0ba902b7-01", "Traceparent", "00-" + id + "-00f067aa0ba902b8-01"}, false},
+		{"the caller's", "true", one, true},
+		{"a stranger's", "", one, false},
+		{"two callers'", "true", append(one, "Traceparent", "00-"+id+"-00f067aa0ba902b8-01"), false},
 	} {
 		t.Run(test.desc, func(t *testing.T) {
+			p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1ms", "VITRINE_TRUST_TRACEPARENT": test.trust})
 			for _, path := range []string{"/slow", "/slow", "/nothing"} {
 				a := get(t, p.url+path, test.header...)
 				if continued := strings.Contains(a.Header.Get("Traceresponse"), id); continued != test.continued {

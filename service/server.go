@@ -85,10 +85,16 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 	if cfg.faults {
 		s.faults = newFaults(s.caches)
 	}
-	public := s.publicHandler()
-	s.public, s.ops = s.httpServer(public), s.httpServer(s.opsHandler())
+	router := s.router()
+	s.public, s.ops = s.httpServer(s.publicHandler(router)), s.httpServer(s.opsHandler())
+	s.public.ConnState = newConnections(cfg.maxConnections, s.telemetry.Registry).changed
+	if cfg.h2c {
+		s.public.Protocols = new(http.Protocols)
+		s.public.Protocols.SetHTTP1(true)
+		s.public.Protocols.SetUnencryptedHTTP2(true)
+	}
 	if s.selfAt != nil {
-		s.self = s.httpServer(public)
+		s.self = s.httpServer(s.selfHandler(router))
 		// A shutdown waits for connections that were never used.
 		s.self.RegisterOnShutdown(s.upstream.CloseIdleConnections)
 	}
@@ -113,7 +119,9 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		// Longer than the load balancer keeps its connections: it is the one to close them.
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
-		ErrorLog:       slog.NewLogLogger(s.telemetry.Logger.Handler(), slog.LevelWarn),
+		// A proxy needs a connection or two more rather than one that all others wait for.
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: 128, SendPingTimeout: 15 * time.Second, WriteByteTimeout: 10 * time.Second},
+		ErrorLog: slog.NewLogLogger(s.telemetry.Logger.Handler(), slog.LevelWarn),
 	}
 }
 

@@ -11,10 +11,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -59,26 +55,11 @@ var nginxConf string
 // nginx does so from nginx' cache, and returns its version too.
 func nginx(t *testing.T, origin *url.URL) (base, version string) {
 	t.Helper()
-	path, dir := component.Command(t, "nginx"), t.TempDir()
-	out, err := exec.Command(path, "-v").CombinedOutput()
-	m := regexp.MustCompile(`nginx/([0-9.]+)`).FindSubmatch(out)
-	if err != nil || m == nil {
-		t.Fatalf("nginx -v: %v\n%s", err, out)
-	}
-
-	// nginx is handed its socket as an old one of it would do: the port is its own from the start, and what
-	// connects before it is ready waits.
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-
 	var conf bytes.Buffer
 	err = template.Must(template.New("nginx").Parse(nginxConf)).Execute(&conf, map[string]any{
 		"Root": os.Geteuid() == 0, "Listen": l.Addr(), "Origin": origin.Host,
@@ -86,18 +67,5 @@ func nginx(t *testing.T, origin *url.URL) (base, version string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, conf.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", file)
-	cmd.Env = append(os.Environ(), "NGINX=3;")
-	cmd.ExtraFiles = []*os.File{socket}
-	cmd.Stderr = t.Output()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it ends its workers
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the test's context has ended it
-	return "http://" + l.Addr().String(), string(m[1])
+	return "http://" + l.Addr().String(), component.Nginx(t, t.TempDir(), conf.String(), l)
 }

@@ -73,15 +73,19 @@ func service() *dashboard {
 	d.row("Saturation",
 		series("Requests being answered", "short",
 			"Open requests by replica. It climbs when answers take longer than requests take to come: a slow origin or too few replicas.",
-			query{`sum by (instance) (http_server_active_requests{` + replicas + `})`, "{{instance}}"}).stacked(),
+			query{`sum by (instance) (http_server_active_requests{` + replicas + `})`, "{{instance}}"}).stacked().size(6, 8),
+		series("Turned away", "short",
+			"Requests a second that got 503 at once because too many were open, and connections that were closed to make room. Any of the first: the alert RequestsShed; these are in no other panel.",
+			query{`sum(rate(http_server_shed_requests_total{` + replicas + `}[$__rate_interval]))`, "requests"},
+			query{`sum(rate(http_server_dropped_connections_total{` + replicas + `}[$__rate_interval]))`, "connections"}).size(6, 8),
 		series("CPU of the limit", "percentunit",
 			"Share of the processors that the replica may use (GOMAXPROCS). Near 100 % answers wait for a processor: more replicas.",
 			query{`sum by (instance) (rate(process_cpu_seconds_total{` + replicas + `}[$__rate_interval])) / sum by (instance) (go_sched_gomaxprocs_threads{` + replicas + `})`, "{{instance}}"}).
-			limits("green", 0.8, "red").explained("The runtime", "runtime"),
+			limits("green", 0.8, "red").explained("The runtime", "runtime").size(6, 8),
 		series("Memory of the limit", "percentunit",
 			"Share of the container's memory limit that is in use and cannot be given back. At 100 % the kernel kills the replica: a smaller VITRINE_CACHE_BYTES, or a higher limit.",
 			query{`cgroup_memory_working_set_bytes{` + replicas + `} / cgroup_memory_limit_bytes{` + replicas + `}`, "{{instance}}"}).
-			limits("green", 0.9, "red").explained("The runtime", "runtime"),
+			limits("green", 0.9, "red").explained("The runtime", "runtime").size(6, 8),
 	)
 	d.row("Replicas side by side",
 		series("Requests by replica", "reqps",

@@ -38,7 +38,7 @@ func stack() *dashboard {
 			"What replicas got when they asked through nginx, as users do. 502 and 504 are nginx' own: it found no replica, or none in time (alert LoadBalancerErrors).",
 			query{`label_replace(sum by (http_response_status_code) (rate(http_client_request_duration_seconds_count[$__rate_interval])), "http_response_status_code", "(no answer)", "http_response_status_code", "")`, "{{http_response_status_code}}"}).stacked(),
 		series("Connections", "short",
-			"Open connections: idle ones wait. All of 1024 a worker are a flood, or keep-alive that never ends.",
+			"Open connections: idle ones wait. All of 4096 a worker are a flood, or keep-alive that never ends.",
 			query{`sum(nginx_connections_waiting)`, "idle"}, query{`sum(nginx_connections_writing)`, "answering"}, query{`sum(nginx_connections_reading)`, "reading"}).stacked(),
 	)
 	d.row("Redis",

@@ -25,7 +25,7 @@ type balancer struct {
 }
 
 // startBalancer balances as a file of balance/ says; in turn without one, so that a test knows who is next.
-func startBalancer(t *testing.T, balance string, upstreams ...http.Handler) balancer {
+func startBalancer(t testing.TB, balance string, upstreams ...http.Handler) balancer {
 	t.Helper()
 	conf, err := os.ReadFile("nginx.conf")
 	if err != nil {

@@ -47,17 +47,18 @@ vuln:
 	@go run $(govulncheck) ./... 2>vuln.out || { cat vuln.out; \
 		grep -q 'fetching vulnerabilities: .* no such host' vuln.out && echo 'skipped for want of govulncheck-db'; }
 
-# The last compares CPU time in rounds that take turns, and fails where a hit costs too much.
+# The last compare CPU time in rounds that take turns, and fail where a hit costs too much.
 bench:
-	go test -run '^$$' -bench . -skip "CPU|Accuracy" -benchmem ./...
+	go test -run '^$$' -bench . -skip "CPU|Accuracy|H2C" -benchmem ./...
 	go test -run '^$$' -bench Accuracy -benchtime 1x -v ./cache
-	go test -run '^$$' -bench BenchmarkCPU -benchtime 25x -v ./service
+	go test -run '^$$' -bench 'BenchmarkCPU|BenchmarkH2C' -benchtime 25x -v ./service
 
 fuzz:
 	for name in FuzzEnvelope FuzzOpen FuzzMessage FuzzRedisKey FuzzKey \
 			FuzzDirectives FuzzDeltaSeconds FuzzAge FuzzTargeted FuzzVary \
 			FuzzRange FuzzGuide FuzzConditions; do \
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime 1m ./cache || exit 1; done
+	go test -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime 1m ./service
 
 # Unique keys for VITRINE_SOAK: the heap and the goroutines over time.
 soak: export VITRINE_SOAK ?= 5m

@@ -42,3 +42,16 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d containers take %d bytes, want at most %d", len(table), sum, int64(most))
 	}
 }
+
+// TestMemoryLimit: the program knows what its container may take, and keeps its heap below.
+func TestMemoryLimit(t *testing.T) {
+	samples, err := running.Query(t.Context(), `go_gc_gomemlimit_bytes{job="service"} / on (instance) cgroup_memory_limit_bytes{job="service"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples {
+		if v := s.Point.Value(); v < .84 || v > .86 {
+			t.Errorf("%s: GOMEMLIMIT is %.2f of the container's limit, want 0.85", s.Metric["instance"], v)
+		}
+	}
+}

@@ -120,7 +120,10 @@ func serveVariant(name string) error {
 	if err != nil {
 		return err
 	}
-	go func() { _ = http.Serve(l, h) }() // ends with the process
+	srv := &http.Server{Handler: h, Protocols: new(http.Protocols)}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	go func() { _ = srv.Serve(l) }() // ends with the process
 	fmt.Println(l.Addr())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var use syscall.Rusage

@@ -94,7 +94,7 @@ var variables = []variable{
 		func(c *config, v string) error { c.upstreamURL = strings.TrimSuffix(v, "/"); return checkUpstream(v) }},
 	{"VITRINE_MAX_REQUESTS", "1024", "a number of 0 or more", "how many public requests are answered at once; others get 503 at once; 0 is any number",
 		func(c *config, v string) error { return setNumber(&c.maxRequests, v, 0) }},
-	{"VITRINE_MAX_CONNECTIONS", "4096", "a number of 0 or more", "how many public connections are open; beyond, those that wait longest are closed; 0 is any number",
+	{"VITRINE_MAX_CONNECTIONS", "2048", "a number of 0 or more", "how many public connections are open; beyond, those that wait longest are closed; 0 is any number",
 		func(c *config, v string) error { return setNumber(&c.maxConnections, v, 0) }},
 	{"VITRINE_H2C", "false", "true or false", "whether HTTP/2 without TLS is spoken, for a proxy that does",
 		func(c *config, v string) error { return setBool(&c.h2c, v) }},

@@ -29,7 +29,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := config{
 		addr: ":8080", opsAddr: ":8081", cache: "memory", cacheBytes: 64 << 20, cacheTTL: time.Minute,
 		cacheStale: 10 * time.Second, cacheStaleError: 5 * time.Minute, softTimeout: 3 * time.Second, cacheLoads: 256,
-		loadTimeout: 30 * time.Second, slowDelay: 2 * time.Second, maxRequests: 1024, maxConnections: 4096, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
+		loadTimeout: 30 * time.Second, slowDelay: 2 * time.Second, maxRequests: 1024, maxConnections: 2048, logLevel: slog.LevelInfo, logFormat: telemetry.FormatAuto,
 		logHits: 100, logSlow: time.Second, shutdownTimeout: 20 * time.Second,
 	}
 	if err != nil || c != want {

@@ -137,6 +137,7 @@ func serveVariant(name string) error {
 
 // serverProcess is a variant that runs.
 type serverProcess struct {
+	pid  int
 	addr string
 	in   io.Writer
 	out  *bufio.Scanner
@@ -169,7 +170,7 @@ func startVariant(b *testing.B, i int, collector string) serverProcess {
 			b.Error(err)
 		}
 	})
-	p := serverProcess{in: in, out: bufio.NewScanner(out)}
+	p := serverProcess{pid: cmd.Process.Pid, in: in, out: bufio.NewScanner(out)}
 	p.out.Scan()
 	p.addr = p.out.Text()
 	return p

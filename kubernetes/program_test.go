@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// command returns the path of a program, on PATH or among those that e2e/offline has built, or skips the test: as
+// e2e/component does, in a module that does not depend on this one.
+func command(t *testing.T, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	tools := os.Getenv("VITRINE_TOOLS")
+	if tools == "" {
+		cache, _ := os.UserCacheDir() // without a home there are none
+		tools = filepath.Join(cache, "vitrine", "tools")
+	}
+	built, _ := filepath.Glob(filepath.Join(tools, name+"-v*")) // fails for a bad pattern alone
+	if len(built) > 0 {
+		return slices.Max(built)
+	}
+	if os.Getenv("CI") == "true" {
+		absent, err := os.ReadFile("../e2e/absent.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(strings.Split(string(absent), "\n"), func(line string) bool {
+			words := strings.Fields(line)
+			return len(words) > 1 && words[0] == name
+		}) {
+			t.Fatalf("%s is missing, and e2e/absent.txt does not list it", name)
+		}
+	}
+	t.Skipf("skipped for want of %s: neither on PATH nor built", name)
+	return ""
+}
+
+// process runs until the test ends, and what it said is shown if that failed.
+func process(t *testing.T, env []string, path string, args ...string) *exec.Cmd {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay, cmd.Env = &out, &out, time.Second, env
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended by itself
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(path), out.String()[max(0, out.Len()-2<<10):])
+		}
+	})
+	return cmd
+}
+
+// freeAddr is a loopback address that nobody listens at.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually waits for what must come; only a failure takes the minute.
+func eventually(t *testing.T, what string, is func() error) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := is()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -12,10 +12,19 @@ import (
 	"time"
 )
 
-// command returns the path of a program, on PATH or among those that e2e/offline has built, or skips the test: as
-// e2e/component does, in a module that does not depend on this one.
+// command returns the path of a program, or skips the test: as e2e/component does, in a module that does not depend on
+// that one.
 func command(t *testing.T, name string) string {
 	t.Helper()
+	path := lookup(name)
+	if path == "" {
+		missing(t, name, "neither on PATH nor built")
+	}
+	return path
+}
+
+// lookup finds a program on PATH or among those that e2e/offline has built.
+func lookup(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
@@ -25,23 +34,41 @@ func command(t *testing.T, name string) string {
 		tools = filepath.Join(cache, "vitrine", "tools")
 	}
 	built, _ := filepath.Glob(filepath.Join(tools, name+"-v*")) // fails for a bad pattern alone
-	if len(built) > 0 {
-		return slices.Max(built)
+	if len(built) == 0 {
+		return ""
 	}
-	if os.Getenv("CI") == "true" {
-		absent, err := os.ReadFile("../e2e/absent.txt")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.ContainsFunc(strings.Split(string(absent), "\n"), func(line string) bool {
-			words := strings.Fields(line)
-			return len(words) > 1 && words[0] == name
-		}) {
-			t.Fatalf("%s is missing, and e2e/absent.txt does not list it", name)
-		}
+	return slices.Max(built)
+}
+
+// missing skips the test, or fails it where nothing may be skipped but what e2e/absent.txt lists.
+func missing(t *testing.T, name, why string) {
+	t.Helper()
+	listed := slices.ContainsFunc(strings.Split(text(t, "../e2e/absent.txt"), "\n"), func(line string) bool {
+		words := strings.Fields(line)
+		return len(words) > 1 && words[0] == name
+	})
+	if os.Getenv("CI") == "true" && !listed {
+		t.Fatalf("%s is missing, and e2e/absent.txt does not list it: %s", name, why)
 	}
-	t.Skipf("skipped for want of %s: neither on PATH nor built", name)
-	return ""
+	t.Skipf("skipped for want of %s: %s", name, why)
+}
+
+// promtool runs in dir: the program, or else the one in the image that docker-compose.yml names.
+func promtool(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	path := lookup("promtool")
+	if path == "" {
+		image := find(t, "../docker-compose.yml", `image: (prom/prometheus:\S+)`)[0]
+		if err := exec.Command("docker", "image", "inspect", image).Run(); err != nil {
+			missing(t, "promtool", "not on PATH, and docker has no "+image)
+		}
+		path = "docker"
+		args = append([]string{"run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
+			"--volume", dir + ":/work:ro", "--workdir", "/work", "--entrypoint", "promtool", image}, args...)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = dir
+	return cmd
 }
 
 // process runs until the test ends, and what it said is shown if that failed.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -181,15 +180,14 @@ type expectedAlert struct {
 // namespace; where the same series are another's, nothing fires but what says that there are no replicas.
 func TestAlertsFireForTheirNamespace(t *testing.T) {
 	t.Parallel()
-	promtool := command(t, "promtool")
+	const rules = "rules.yml"
 	dir := t.TempDir()
-	rules := filepath.Join(dir, "rules.yml")
 	write := func(name string, marshal func(any) ([]byte, error), v any) {
 		text, err := marshal(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -209,7 +207,7 @@ func TestAlertsFireForTheirNamespace(t *testing.T) {
 			for i := range file.Tests {
 				fired += relocate(&file.Tests[i], namespace)
 			}
-			name = filepath.Join(dir, namespace+"-"+name)
+			name = namespace + "-" + name
 			write(name, yamlv3.Marshal, file)
 			args = append(args, name)
 		}
@@ -217,7 +215,7 @@ func TestAlertsFireForTheirNamespace(t *testing.T) {
 	if fired < 15 {
 		t.Errorf("only %d alerts are expected to fire", fired)
 	}
-	out, err := exec.Command(promtool, args...).CombinedOutput()
+	out, err := promtool(t, dir, args...).CombinedOutput()
 	if err != nil || bytes.Count(out, []byte("SUCCESS")) != len(args)-2 {
 		t.Errorf("%v: %s", err, out)
 	}

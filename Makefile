@@ -13,6 +13,7 @@ lint:
 	go vet -tags e2e,drill ./e2e
 	go run $(staticcheck) -tags e2e,drill ./...
 	cd grafana && go mod tidy -diff && go vet . && go run $(staticcheck) ./...
+	cd kubernetes && go mod tidy -diff && go vet . && go run $(staticcheck) ./...
 
 # Unit and integration tests; those that need a program that is not here skip and say its name.
 unit:
@@ -20,7 +21,9 @@ unit:
 	@grep -E '^(ok|FAIL)|no test files' test.out
 	go test -run 'TestWhatIfIsAccurate|TestHitAllocates' ./cache ./service # left out above: see their files
 	cd grafana && go test -shuffle=on .
-	@grep -hE 'skipped for want of' test.out || echo 'nothing was skipped'
+	cd kubernetes && go test -shuffle=on . -v >../kubernetes.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' ../kubernetes.out; exit 1; }
+	@grep -hE '^(ok|FAIL)' kubernetes.out
+	@grep -hE 'skipped for want of' test.out kubernetes.out || echo 'nothing was skipped'
 
 # The public tests for HTTP caches, of Vitrine and nginx. UPDATE=1 writes docs/conformance.md anew.
 conformance:

@@ -23,7 +23,7 @@ func Promtool(t testing.TB, dir string, args ...string) *exec.Cmd {
 			Missing(t, "promtool", "not on PATH, and docker has no "+image)
 		}
 		path = "docker"
-		args = append([]string{"run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL",
+		args = append([]string{"run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
 			"--volume", dir + ":/work:ro", "--workdir", "/work", "--entrypoint", "promtool", image}, args...)
 	}
 	cmd := exec.Command(path, args...)

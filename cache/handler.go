@@ -148,7 +148,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, l loaded, res Re
 	w.Header().Add("Cache-Status", res.CacheStatus())
 	p := l.asResponse()
 	if res.kept() || p.has(aged) {
-		w.Header().Set("Age", seconds(l.age(time.Now())))
+		age := res.Age // as the span and the log have it
+		if !res.kept() {
+			age = l.age(time.Now())
+		}
+		w.Header().Set("Age", seconds(age))
 	}
 	p.write(w, r)
 }

@@ -47,7 +47,7 @@ func BenchmarkBalance(b *testing.B) {
 						page.ServeHTTP(w, r)
 					}))
 				}
-				balancer := startBalancer(b, string(text), replicas...)
+				balancer := startBalancer(b, settings{balance: string(text)}, replicas...)
 				popular := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.05, 20, pages-1)
 				client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 				found, share, all := map[string]int{}, map[string]int{}, 0

@@ -4,101 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"vitrine/e2e/component"
+	"unicode/utf8"
 )
-
-// balancer is an nginx with nginx.conf in front of upstreams of the test's own. Only where it listens, whom it asks and
-// where it keeps files is changed.
-type balancer struct {
-	url   string
-	inner string // the port for replicas
-	log   string // of access, a file
-}
-
-// startBalancer balances as a file of balance/ says; in turn without one, so that a test knows who is next.
-func startBalancer(t testing.TB, balance string, upstreams ...http.Handler) balancer {
-	t.Helper()
-	conf, err := os.ReadFile("nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(conf)
-	replace := func(old, new string) {
-		t.Helper()
-		if !strings.Contains(text, old) {
-			t.Fatalf("nginx.conf has no %q", old)
-		}
-		text = strings.ReplaceAll(text, old, new)
-	}
-	listen := func() net.Listener {
-		t.Helper()
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	var servers strings.Builder
-	for _, h := range upstreams {
-		l := listen()
-		srv := &http.Server{Handler: h}
-		go func() { _ = srv.Serve(l) }() // until it is closed
-		t.Cleanup(func() { srv.Close() })
-		fmt.Fprintf(&servers, "server %s max_fails=0;\n", l.Addr())
-	}
-	replace("server service:8080 resolve max_fails=1 fail_timeout=2s;", servers.String())
-	replace("include /etc/nginx/balance.conf;", balance)
-	replace("worker_processes 2;", "worker_processes 1; daemon off;")
-	if os.Geteuid() == 0 {
-		replace("daemon off;", "daemon off; user root;") // the directory is closed to others
-	}
-	dir := t.TempDir()
-	replace("/tmp/", dir+"/")
-	replace("/dev/stdout", dir+"/access.log")
-	replace("/dev/stderr", "stderr")
-	public, inner, status := listen(), listen(), listen()
-	defer public.Close()
-	defer inner.Close()
-	defer status.Close()
-	replace("listen 8080;", "listen "+public.Addr().String()+";")
-	replace("listen 8082;", "listen "+inner.Addr().String()+";")
-	replace("listen 8081;", "listen "+status.Addr().String()+";")
-	_, port, err := net.SplitHostPort(inner.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace(`8082    "";`, port+` "";`)
-	component.Nginx(t, dir, text, public, inner, status)
-	return balancer{"http://" + public.Addr().String(), "http://" + inner.Addr().String(), filepath.Join(dir, "access.log")}
-}
-
-// ask is one request; it says what came of it.
-func (b balancer) ask(t *testing.T, method, address string, header http.Header, body string) (status int, got http.Header, text string, err error) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
-	res, err := (&http.Transport{DisableKeepAlives: true, DisableCompression: true}).RoundTrip(req)
-	if err != nil {
-		return 0, nil, "", err
-	}
-	defer res.Body.Close()
-	all, err := io.ReadAll(res.Body)
-	return res.StatusCode, res.Header, string(all), err
-}
 
 // TestRetries: nginx asks another replica where that is safe, and nowhere else.
 func TestRetries(t *testing.T) {
@@ -125,7 +40,7 @@ func TestRetries(t *testing.T) {
 	} {
 		t.Run(test.desc, func(t *testing.T) {
 			var first, second atomic.Int64
-			b := startBalancer(t, "",
+			b := startBalancer(t, settings{},
 				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { first.Add(1); test.first(w, r) }),
 				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { second.Add(1); _, _ = io.WriteString(w, answered) }))
 			status, _, body, err := b.ask(t, test.method, b.url+test.path, nil, "")
@@ -139,33 +54,53 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestPoison: a request that no replica survives is nobody else's loss.
+func TestPoison(t *testing.T) {
+	replica := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/poison" {
+			breakOff(w, r)
+		}
+		_, _ = io.WriteString(w, "ok")
+	}
+	b := startBalancer(t, settings{}, http.HandlerFunc(replica), http.HandlerFunc(replica), http.HandlerFunc(replica))
+	if status, _, _, err := b.ask(t, "GET", b.url+"/poison", nil, ""); status != http.StatusBadGateway {
+		t.Fatalf("%d, %v; want 502", status, err)
+	}
+	for range 20 {
+		if status, _, _, err := b.ask(t, "GET", b.url+"/slow", nil, ""); status != http.StatusOK {
+			t.Fatalf("the next visitor got %d, %v", status, err)
+		}
+	}
+}
+
 func breakOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // TestWhatReachesAReplica: who asks is what nginx says, and nothing that they say of themselves.
 func TestWhatReachesAReplica(t *testing.T) {
 	seen := make(chan *http.Request, 1)
-	b := startBalancer(t, "", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b := startBalancer(t, settings{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- r
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `"`+strings.Repeat("compressible ", 500)+`"`)
 	}))
-	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	_, header, _, err := b.ask(t, "GET", b.url+"/slow", http.Header{
 		"X-Forwarded-For": {"6.6.6.6"}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}, "X-Forwarded-Host": {"evil.test"},
-		"X-Forwarded-Proto": {"https"}, "X-Request-Id": {"from-the-client"}, "Traceparent": {traceparent}, "Tracestate": {"a=1"},
-		"Accept-Encoding": {"gzip"},
-	}, "")
+		"X-Forwarded-Proto": {"https"}, "X-Request-Id": {"from-the-client"}, "Accept-Encoding": {"gzip"},
+	}, "a body")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := <-seen
 	for name, want := range map[string]string{
 		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "", "Forwarded": "", "X-Forwarded-Host": "", "X-Forwarded-Proto": "http",
-		"X-Request-Id": "from-the-client", "Traceparent": traceparent, "Tracestate": "a=1", "Connection": "",
+		"X-Request-Id": "from-the-client", "Connection": "", "Content-Length": "",
 	} {
 		if got := strings.Join(r.Header.Values(name), "|"); got != want {
 			t.Errorf("%s %q reaches a replica, want %q", name, got, want)
 		}
+	}
+	if r.ContentLength != 0 {
+		t.Errorf("a body of %d bytes reaches a replica", r.ContentLength)
 	}
 	if r.Host != "vitrine" {
 		t.Errorf("Host %q, want the site's own name", r.Host)
@@ -181,9 +116,36 @@ func TestWhatReachesAReplica(t *testing.T) {
 	}
 }
 
+// TestWhoseTraceGoesOn: a replica's does, and a client's where it is trusted.
+func TestWhoseTraceGoesOn(t *testing.T) {
+	sent := http.Header{
+		"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, "Tracestate": {"a=1"}, "Baggage": {"user=alice"},
+	}
+	for _, trust := range []string{"", "false", "true"} {
+		seen := make(chan *http.Request, 1)
+		b := startBalancer(t, settings{trust: trust}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r }))
+		for _, test := range []struct {
+			port string
+			on   bool
+		}{{b.url, trust == "true"}, {b.inner, true}} {
+			if _, _, _, err := b.ask(t, "GET", test.port+"/slow", sent, ""); err != nil {
+				t.Fatal(err)
+			}
+			r := <-seen
+			for name, values := range sent {
+				got := r.Header.Get(name)
+				if test.on && got != values[0] || !test.on && got != "" {
+					t.Errorf("trust %q, port for replicas %t: %s %q reaches a replica", trust, test.port == b.inner, name, got)
+				}
+			}
+		}
+	}
+}
+
 // TestLimits: what is too large, or too often, is refused by name, and the replicas' own port counts nothing.
 func TestLimits(t *testing.T) {
-	b := startBalancer(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	b := startBalancer(t, settings{other: map[string]string{"rate=200r/s": "rate=1r/s"}},
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	for _, test := range []struct {
 		desc   string
 		path   string
@@ -199,11 +161,24 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s that is too large: %d, %v; want %d", test.desc, status, err, test.status)
 		}
 	}
+	const burst = 500
+	statuses, refused := asks(t, b.url, 2*burst)
+	// One a second in this test, so that however slow the machine is most of the second half is refused.
+	if statuses[200] < burst || statuses[429] < burst/2 || statuses[200]+statuses[429] != 2*burst || refused.Get("Retry-After") != "1" {
+		t.Errorf("%v, Retry-After %q; want %d answers, and 429s that say when to come back", statuses, refused.Get("Retry-After"), burst)
+	}
+	if statuses, _ := asks(t, b.inner, 2*burst); statuses[200] != 2*burst {
+		t.Errorf("replicas got %v", statuses)
+	}
+}
+
+// asks sends n requests on one connection, and counts the answers by status. refused is the header of a 429.
+func asks(t *testing.T, base string, n int) (statuses map[int]int, refused http.Header) {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
-	statuses := map[int]int{}
-	var refused http.Header
-	for range 1500 {
-		res, err := client.Get(b.url + "/slow")
+	statuses = map[int]int{}
+	for range n {
+		res, err := client.Get(base + "/slow")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,21 +189,45 @@ func TestLimits(t *testing.T) {
 			refused = res.Header
 		}
 	}
-	// 500 at once, and 200 more for each second that it took.
-	t.Logf("%v", statuses)
-	if statuses[200] < 500 || statuses[429] == 0 || statuses[200]+statuses[429] != 1500 || refused.Get("Retry-After") != "1" {
-		t.Errorf("%v, Retry-After %q; want at least 500 answers, and 429s that say when to come back", statuses, refused.Get("Retry-After"))
+	return statuses, refused
+}
+
+// TestConnectionLimit: a client has so many requests at a time.
+func TestConnectionLimit(t *testing.T) {
+	finish := make(chan struct{})
+	b := startBalancer(t, settings{other: map[string]string{"limit_conn connections 512;": "limit_conn connections 3;"}},
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-finish }))
+	const clients = 5
+	answers := make(chan int, clients)
+	for range clients {
+		go func() {
+			res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", b.url+"/slow", nil))
+			if err != nil {
+				t.Error(err)
+				answers <- 0
+				return
+			}
+			res.Body.Close()
+			answers <- res.StatusCode
+		}()
 	}
-	for range 50 {
-		if status, _, _, err := b.ask(t, "GET", b.inner+"/slow", nil, ""); status != 200 {
-			t.Fatalf("a replica was refused: %d, %v", status, err)
+	for i := range clients {
+		if i == clients-3 {
+			close(finish)
+		}
+		want := http.StatusOK
+		if i < clients-3 {
+			want = http.StatusTooManyRequests
+		}
+		if got := <-answers; got != want {
+			t.Errorf("answer %d is %d, want %d", i, got, want)
 		}
 	}
 }
 
 // TestAccessLog: a line is JSON whatever was asked, and names the trace, the upstream and what the cache did.
 func TestAccessLog(t *testing.T) {
-	b := startBalancer(t, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	b := startBalancer(t, settings{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Traceresponse", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 		w.Header().Set("Cache-Status", "slow; hit; ttl=59; detail=near")
 		_, _ = io.WriteString(w, "ok")
@@ -253,10 +252,10 @@ func TestAccessLog(t *testing.T) {
 		TraceID                                   string `json:"trace_id"`
 		RequestID                                 string `json:"request_id"`
 	}
-	if err := json.Unmarshal(line, &got); err != nil {
-		t.Fatalf("%v: %s", err, line)
+	if err := json.Unmarshal(line, &got); err != nil || !utf8.Valid(line) {
+		t.Fatalf("%v, or no UTF-8: %q", err, line)
 	}
-	if got.Msg != "request" || got.Method != "GET" || got.Status != 200 || got.Client != "127.0.0.1" || !strings.HasPrefix(got.Upstream, "127.0.0.1:") ||
+	if got.Msg != "request" || got.Method != "GET" || got.Path != `/%22%0A%5C%FF` || got.Status != 200 || got.Client != "127.0.0.1" || !strings.HasPrefix(got.Upstream, "127.0.0.1:") ||
 		got.UpstreamStatus != "200" || got.CacheStatus != "slow; hit; ttl=59; detail=near" || got.TraceID != "4bf92f3577b34da6a3ce929d0e0e4736" || got.RequestID != "client-id" {
 		t.Errorf("%s", line)
 	}
@@ -280,7 +279,7 @@ func TestBalance(t *testing.T) {
 			name := func(n string) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, n) })
 			}
-			b := startBalancer(t, string(text), name("a"), name("b"), name("c"))
+			b := startBalancer(t, settings{balance: string(text)}, name("a"), name("b"), name("c"))
 			share, moved := map[string]int{}, 0
 			for i := range 150 {
 				path := fmt.Sprintf("%s/tiles/%d", b.inner, i)

@@ -75,7 +75,7 @@ func service() *dashboard {
 			"Open requests by replica. It climbs when answers take longer than requests take to come: a slow origin or too few replicas.",
 			query{`sum by (instance) (http_server_active_requests{` + replicas + `})`, "{{instance}}"}).stacked().size(6, 8),
 		series("Turned away", "short",
-			"Requests a second that got 503 at once because too many were open, and connections that were closed to make room. Any of the first: the alert RequestsShed; these are in no other panel.",
+			"Requests a second that got 503 at once because too many were open, and connections that were closed to make room. More than one of a hundred requests is the alert RequestsShed.",
 			query{`sum(rate(http_server_shed_requests_total{` + replicas + `}[$__rate_interval]))`, "requests"},
 			query{`sum(rate(http_server_dropped_connections_total{` + replicas + `}[$__rate_interval]))`, "connections"}).size(6, 8),
 		series("CPU of the limit", "percentunit",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -24,7 +25,8 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	s.health.started.Store(true)
 	log.Info("serving", "version", version(), "addr", s.publicAt.Addr().String(),
-		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", redacted(s.cfg.upstreamURL))
+		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", redacted(s.cfg.upstreamURL),
+		"memory_limit", debug.SetMemoryLimit(-1))
 
 	var err error
 	select {

@@ -91,6 +91,19 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
+// TestLoadTimeout: computing an answer may take so long and no longer, and whatever that is, the answer is written.
+func TestLoadTimeout(t *testing.T) {
+	t.Parallel()
+	p := start(t, map[string]string{"VITRINE_SLOW_DELAY": "1h", "VITRINE_CACHE_LOAD_TIMEOUT": "50ms"})
+	if a := get(t, p.url+"/slow"); a.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("%s: %s; want 504", a.Status, a.body)
+	}
+	patient := start(t, map[string]string{"VITRINE_CACHE_LOAD_TIMEOUT": "2m"})
+	if most := patient.public.WriteTimeout; most <= 2*time.Minute {
+		t.Errorf("an answer may take %s, and computing it 2m", most)
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

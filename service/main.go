@@ -19,10 +19,22 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	// Whoever reads the log may go away: that costs lines, which are counted, and not the program.
 	signal.Ignore(syscall.SIGPIPE)
-	// What the container may take, less what is no heap; GOMEMLIMIT says otherwise. Where nobody limits it, or
-	// nobody knows, Go's default holds.
-	_, _ = memlimit.Set(memlimit.WithRatio(.85))
-	os.Exit(exitCode(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr), os.Stderr))
+	err := limitMemory()
+	if err == nil {
+		err = run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	}
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// limitMemory holds Go at 85 % of what the container may take: the rest is for what Go does not count, the program's own
+// pages and the kernel's, such as those of sockets. GOMEMLIMIT and AUTOMEMLIMIT say otherwise. Without a cgroup, or a limit
+// there, there is none.
+func limitMemory() error {
+	_, err := memlimit.Set(memlimit.WithRatio(.85))
+	if err == nil || os.Getenv("AUTOMEMLIMIT") == "" {
+		return nil // where cgroups cannot be read, nobody has set a limit for this one
+	}
+	return usageError{err}
 }
 
 // usageError is what the operator has to mend before a start can succeed: exit code 2.

@@ -27,7 +27,7 @@ func (s *server) publicHandler(router *http.ServeMux) http.Handler {
 	if s.cfg.trustTrace {
 		instrument = s.telemetry.Server
 	}
-	return s.drain(newAdmission(s.cfg.maxRequests, s.telemetry.Registry).handler(instrument(router, annotate)))
+	return s.drain(newAdmission(s.cfg.maxRequests, router, s.telemetry).handler(instrument(router, annotate)))
 }
 
 // selfHandler is what this process asks of itself: that belongs to requests that were let in, and to their traces.
@@ -77,8 +77,8 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	}{http.StatusText(status), status, detail})
 }
 
-// brokenOff answers a request whose work did not end: for want of time, or because the program shuts down. Whoever has
-// left gets no answer: a status that nobody received would be a lie.
+// brokenOff answers a request whose work did not end for want of time. Whoever has left gets no answer: a status that
+// nobody received would be a lie.
 func brokenOff(w http.ResponseWriter, r *http.Request) {
 	if context.Cause(r.Context()) == context.Canceled {
 		panic(http.ErrAbortHandler)

@@ -109,18 +109,19 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// httpServer bounds what a slow or greedy client can hold. An answer may take as long as a load.
+// httpServer bounds what a slow or greedy client can hold. An answer may take as long as a load, and then a while to be
+// read.
 func (s *server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      time.Minute,
+		WriteTimeout:      s.cfg.loadTimeout + 10*time.Second,
 		// Longer than the load balancer keeps its connections: it is the one to close them.
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
 		// A proxy needs a connection or two more rather than one that all others wait for.
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: 128, SendPingTimeout: 15 * time.Second, WriteByteTimeout: 10 * time.Second},
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: 128},
 		ErrorLog: slog.NewLogLogger(s.telemetry.Logger.Handler(), slog.LevelWarn),
 	}
 }

@@ -101,12 +101,16 @@ func measure(ctx context.Context, dir string, requests, rounds int) (err error) 
 // measureConstants takes the median of each.
 func measureConstants(ctx context.Context, binary string, server *redisServer, rounds int) (c forecast.Constants, err error) {
 	var all []forecast.Constants
-	for range rounds {
+	for len(all) < rounds {
 		one := forecast.Constants{Go: runtime.Version()}
 		if one.Redis, err = server.version(ctx); err != nil {
 			return c, err
 		}
 		message, err := replicaSteps(ctx, binary, server, &one)
+		if errors.Is(err, errBusy) {
+			fmt.Fprintln(os.Stderr, "fleet: once more:", err)
+			continue
+		}
 		if err != nil {
 			return c, err
 		}

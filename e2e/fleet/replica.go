@@ -106,7 +106,10 @@ func (r *replica) post(ctx context.Context, method, path string, form url.Values
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(res.Body)
-	if res.StatusCode >= http.StatusMultipleChoices || res.StatusCode == http.StatusAccepted {
+	if res.StatusCode == http.StatusAccepted {
+		return fmt.Errorf("%w: a purge did not reach Redis in time", errBusy)
+	}
+	if res.StatusCode >= http.StatusMultipleChoices {
 		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, text)
 	}
 	return nil

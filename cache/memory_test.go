@@ -52,7 +52,7 @@ func memoryUsed(t testing.TB, way string, n, size int) (heap, beyond, accounted 
 func TestAccountedMemory(t *testing.T) {
 	for way := range ways {
 		for _, size := range []int{16, 4096} {
-			heap, beyond, accounted := memoryUsed(t, way, 20_000, size)
+			heap, beyond, accounted := memoryUsed(t, way, 6000, size)
 			t.Logf("%s of %d bytes: %.0f bytes of the heap, %.0f beyond key and value, %.0f accounted", way, size, heap, beyond, accounted)
 			if ratio := accounted / heap; ratio < .97 || ratio > 1.6 {
 				t.Errorf("%s of %d bytes: %.0f bytes of the heap are accounted as %.0f", way, size, heap, accounted)

@@ -2,7 +2,7 @@
 staticcheck = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: test lint unit conformance e2e drill vuln bench fuzz soak
+.PHONY: test lint unit conformance e2e drill scaling vuln bench fuzz soak
 
 test: lint unit
 
@@ -19,7 +19,7 @@ lint:
 unit:
 	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
 	@grep -E '^(ok|FAIL)|no test files' test.out
-	go test -run 'TestWhatIfIsAccurate|TestHitAllocates' ./cache ./service # left out above: see their files
+	go test -run 'TestWhatIfIsAccurate|TestHitAllocates|TestThousandReplicas|TestFleetSaturates' ./cache ./service # left out above: see their files
 	cd grafana && go test -shuffle=on .
 	cd kubernetes && go test -shuffle=on . -v >../kubernetes.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' ../kubernetes.out; exit 1; }
 	@grep -hE '^(ok|FAIL)' kubernetes.out
@@ -45,6 +45,12 @@ drill-%:
 drill:
 	go test -tags drill -count=1 -timeout 30m -v ./e2e
 
+# What a fleet costs as it grows: measures, simulates, and writes docs/scaling.md. Five minutes.
+scaling:
+	go run ./e2e/fleet
+	go test -count=1 -run 'TestFleetSimulation|TestThousandReplicas|TestFleetSaturates' ./cache -update-simulated
+	go run ./e2e/fleet -render
+
 # Where the database cannot be reached nothing was checked, and that is what it says.
 vuln:
 	@go run $(govulncheck) ./... 2>vuln.out || { cat vuln.out; \
@@ -54,7 +60,8 @@ vuln:
 bench:
 	go test -run '^$$' -bench . -skip "CPU|Accuracy|H2C" -benchmem ./...
 	go test -run '^$$' -bench Accuracy -benchtime 1x -v ./cache
-	go test -run '^$$' -bench 'BenchmarkCPU|BenchmarkH2C' -benchtime 25x -v ./service
+	go test -run '^$$' -bench 'BenchmarkCPU(Cores|Collector)' -benchtime 9x -v ./service
+	go test -run '^$$' -bench 'BenchmarkCPU$$|BenchmarkH2C' -benchtime 25x -v ./service
 
 fuzz:
 	for name in FuzzEnvelope FuzzOpen FuzzMessage FuzzRedisKey FuzzKey \

@@ -46,7 +46,9 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%+v", r)
-	if math.Abs(r.Loads-r.IdealLoads) > 2 { // requests and purges that meet
+	// A purge that meets requests for its key may come before or after them: there are twenty. Without a lease there would
+	// be nearly twice as many loads.
+	if math.Abs(r.Loads-r.IdealLoads) > 10 {
 		t.Errorf("%.0f loads, want %.0f: one of each version of a key", r.Loads, r.IdealLoads)
 	}
 	if r.Published != 1 || r.Heard != 1 {

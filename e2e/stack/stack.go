@@ -18,7 +18,8 @@ import (
 // Stack is a Compose project that runs.
 type Stack struct {
 	Project string
-	Dir     string // of docker-compose.yml
+	Dir     string   // of docker-compose.yml
+	Files   []string // in its place, below Dir; of several, each adds to those before
 	// Where a browser on this machine finds them.
 	Site, Prometheus, Jaeger string
 }
@@ -41,7 +42,11 @@ func Open(ctx context.Context, dir, project string) (*Stack, error) {
 
 // Command is a docker compose command of the project.
 func (s *Stack) Command(ctx context.Context, command string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--project-name", s.Project, command}, args...)...)
+	all := []string{"compose", "--project-name", s.Project}
+	for _, file := range s.Files {
+		all = append(all, "--file", file)
+	}
+	cmd := exec.CommandContext(ctx, "docker", append(append(all, command), args...)...)
 	cmd.Dir = s.Dir
 	return cmd
 }

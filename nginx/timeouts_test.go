@@ -29,7 +29,8 @@ func TestTimeoutsFit(t *testing.T) {
 	const conf, site, compose = "nginx.conf", "site.conf", "../docker-compose.yml"
 	const server, config = "../service/server.go", "../service/config.go"
 	load := read(compose, `VITRINE_CACHE_LOAD_TIMEOUT: (\w+)`)
-	answer := read(site, `proxy_read_timeout +(\w+);`)
+	answer := read(conf, `(?s)listen 8080;.*?proxy_read_timeout (\w+);`)
+	inner := read(conf, `(?s)listen 8082;.*?proxy_read_timeout (\w+);`)
 	again := read(site, `proxy_next_upstream_timeout +(\w+);`)
 	known := read(conf, `resolver .* valid=(\w+)`)
 	reload := read(conf, `worker_shutdown_timeout (\w+);`)
@@ -42,6 +43,7 @@ func TestTimeoutsFit(t *testing.T) {
 		shorter, longer time.Duration
 	}{
 		{"a load that takes its time, and nginx that waits for it", load, answer},
+		{"a load that asks a replica which hangs, and then another", 2 * inner, load},
 		{"a load, and the four fifths of a shutdown that it has", load, shutdown / 5 * 4},
 		{"a replica that hangs, and the time left to ask another", answer, again},
 		{"nginx that may repeat a request, and a second that hangs", again, 2 * answer},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ type steady struct {
 // TestSteady: while users ask at a steady rate, replicas are replaced, added, removed, killed, frozen and slow; Redis, Jaeger
 // and Prometheus go and come back. VITRINE_TRANSCRIPT names a Markdown file whose table is written anew.
 func TestSteady(t *testing.T) {
+	t.Cleanup(func() { _ = exec.Command("docker", "rmi", release).Run() }) // a replica that did not go back holds it
 	var table strings.Builder
 	table.WriteString("| what happens | for | requests | failed | retried by nginx | p50 | p99 | p99 of hits | max | whole again after |\n")
 	table.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")

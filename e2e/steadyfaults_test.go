@@ -86,9 +86,10 @@ func rolling(ctx context.Context, s *steady, override string) error {
 	return nil
 }
 
+const release = "vitrine:e2e-upgrade"
+
 // upgrade has another image, and another configuration.
 func upgrade(ctx context.Context, s *steady) error {
-	const release = "vitrine:e2e-upgrade"
 	ids, err := running.Containers(ctx, "service")
 	if err != nil {
 		return err
@@ -96,7 +97,6 @@ func upgrade(ctx context.Context, s *steady) error {
 	if _, err := running.Docker(ctx, "commit", "--pause=false", "--change", "LABEL org.opencontainers.image.revision=upgrade", ids[0], release); err != nil {
 		return err
 	}
-	s.Cleanup(func() { _ = exec.Command("docker", "rmi", release).Run() }) // replicas that did not go back hold it
 	if err := rollingRestart(fmt.Sprintf("services: {service: {image: %q, environment: {VITRINE_CACHE_STALE: 11s}}}", release))(ctx, s); err != nil {
 		return err
 	}

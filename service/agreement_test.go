@@ -157,13 +157,15 @@ func TestSignalsAgree(t *testing.T) {
 		})
 	}
 	all.Wait()
-	// Refreshes run behind answers, and those of /stats ask others: it is over when nothing has been asked for two seconds.
+	// Refreshes run behind answers, and those of /stats ask others: it is over when no span is open, and nothing has been
+	// asked for two seconds.
 	metrics := make([]map[told]int, len(replicas))
 	var since time.Time
 	eventually(t, "the end of what nobody waited for", func() bool {
 		for i, p := range replicas {
 			now := byMetric(t, p)
-			if p.value(t, "http_server_active_requests") > 0 || !maps.Equal(metrics[i], now) {
+			running := len(spans[i].Started()) > len(spans[i].Ended())
+			if running || p.value(t, "http_server_active_requests") > 0 || !maps.Equal(metrics[i], now) {
 				since = time.Now()
 			}
 			metrics[i] = now

@@ -22,7 +22,6 @@ import (
 func networkPolicies(t *testing.T) []policy {
 	exposed := find(t, "../Dockerfile", `(?m)^EXPOSE (\d+) (\d+)$`)
 	initial := defaults(t)
-	find(t, "../service/server.go", `WriteTimeout:\s+time\.Minute,`)
 	return []policy{{
 		desc:  "selectors find the replicas and nothing else",
 		holds: selectors,

@@ -29,12 +29,14 @@ unit:
 conformance:
 	go test -run TestConformance -count=1 -v ./cache/conformance $(if $(UPDATE),-update)
 
-# VITRINE_PICTURES=docs/pictures keeps pictures of the pages and of the drills.
+# VITRINE_PICTURES=docs/pictures keeps pictures of the pages and of the drills, VITRINE_TRANSCRIPT=docs/faults.md writes that
+# table anew.
 e2e: override export VITRINE_PICTURES := $(abspath $(VITRINE_PICTURES))
+e2e: override export VITRINE_TRANSCRIPT := $(abspath $(VITRINE_TRANSCRIPT))
 e2e:
 	e2e/offline/engine
 	e2e/offline/images
-	go test -tags e2e -shuffle=on -count=1 -timeout 40m -v ./e2e
+	go test -tags e2e -shuffle=on -count=1 -timeout 60m -v ./e2e
 
 # Makes a fault in the running stack, checks that it is seen, and undoes it: drill-redis-down, drill-slow-origin,
 # drill-errors, drill-replica-killed, drill-stampede, drill-origin-down, drill-overload.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -51,20 +52,22 @@ func redisClient(raw string) (redis.UniversalClient, error) {
 	}
 	u.RawQuery = query.Encode()
 	switch {
-	case query.Has("addr"):
-		o, err := redis.ParseClusterURL(u.String())
-		if err != nil {
-			return nil, err
-		}
-		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, redisDials, noMaintenance
-		return redis.NewClusterClient(o), nil
-	case query.Has("master_name"):
+	case query.Has("master_name"): // addr= are further Sentinels then
 		o, err := redis.ParseFailoverURL(u.String())
 		if err != nil {
 			return nil, err
 		}
 		o.ContextTimeoutEnabled, o.DialerRetries = true, redisDials // it has no maintenance to leave out
 		return redis.NewFailoverClient(o), nil
+	case query.Has("addr"):
+		o, err := redis.ParseClusterURL(u.String())
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, redisDials, noMaintenance
+		// After a failover the dead master's keys miss until the layout is read anew: a minute by default.
+		o.ClusterStateReloadInterval = 2 * time.Second
+		return redis.NewClusterClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
 		if err != nil {

@@ -17,9 +17,9 @@ func TestShed(t *testing.T) {
 		"VITRINE_MAX_REQUESTS": "4", "VITRINE_SLOW_DELAY": "1h", "VITRINE_CACHE_LOAD_TIMEOUT": "10s",
 		"VITRINE_SHUTDOWN_TIMEOUT": "1m",
 	})
-	active := func() float64 { return p.family(t, "http_server_active_requests").GetMetric()[0].GetGauge().GetValue() }
+	active := func() float64 { return p.value(t, "http_server_active_requests") }
 	shed := func() float64 {
-		return p.family(t, "http_server_shed_requests_total").GetMetric()[0].GetCounter().GetValue()
+		return p.value(t, "http_server_shed_requests_total")
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	var inside sync.WaitGroup

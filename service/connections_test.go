@@ -39,13 +39,9 @@ func TestConnectionFlood(t *testing.T) {
 		t.Run(test.desc, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, map[string]string{"VITRINE_MAX_CONNECTIONS": fmt.Sprint(limit), "VITRINE_SLOW_DELAY": "1s"})
-			value := func(name string) float64 {
-				m := p.family(t, name).GetMetric()[0]
-				return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-			}
 			slow := make(chan answer)
 			go func() { slow <- get(t, p.url+"/slow") }()
-			eventually(t, "a request in flight", func() bool { return value("http_server_active_requests") == 1 })
+			eventually(t, "a request in flight", func() bool { return p.value(t, "http_server_active_requests") == 1 })
 			closed := make(chan error, flood)
 			for i := range flood {
 				conn := dial(t, p)
@@ -64,8 +60,8 @@ func TestConnectionFlood(t *testing.T) {
 					t.Fatal("the server keeps more connections than it may")
 				}
 			}
-			if value("http_server_dropped_connections_total") == 0 || value("http_server_open_connections") > limit {
-				t.Errorf("%v connections dropped, %v open", value("http_server_dropped_connections_total"), value("http_server_open_connections"))
+			if p.value(t, "http_server_dropped_connections_total") == 0 || p.value(t, "http_server_open_connections") > limit {
+				t.Errorf("%v connections dropped, %v open", p.value(t, "http_server_dropped_connections_total"), p.value(t, "http_server_open_connections"))
 			}
 		})
 	}
@@ -148,7 +144,7 @@ func TestNewestIsClosed(t *testing.T) {
 		go func() { answers <- get(t, p.url+"/slow") }()
 	}
 	eventually(t, "two requests in flight", func() bool {
-		return p.family(t, "http_server_active_requests").GetMetric()[0].GetGauge().GetValue() == 2
+		return p.value(t, "http_server_active_requests") == 2
 	})
 	if a, err := try(t, http.MethodGet, p.url+"/health"); err == nil {
 		t.Errorf("a third was answered: %s", a.body)

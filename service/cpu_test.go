@@ -152,6 +152,22 @@ func startVariant(b *testing.B, i int, collector string) serverProcess {
 	if v.exported {
 		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector)
 	}
+	in, out := startPiped(b, cmd)
+	b.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Error(err)
+		}
+	})
+	p := serverProcess{pid: cmd.Process.Pid, in: in, out: out}
+	p.out.Scan()
+	p.addr = p.out.Text()
+	return p
+}
+
+// startPiped starts a server that is asked by its standard input, and answers by its standard output.
+func startPiped(b *testing.B, cmd *exec.Cmd) (io.WriteCloser, *bufio.Scanner) {
+	b.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -164,16 +180,7 @@ func startVariant(b *testing.B, i int, collector string) serverProcess {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			b.Error(err)
-		}
-	})
-	p := serverProcess{pid: cmd.Process.Pid, in: in, out: bufio.NewScanner(out)}
-	p.out.Scan()
-	p.addr = p.out.Text()
-	return p
+	return in, bufio.NewScanner(out)
 }
 
 // cpu is the time that the process has taken.

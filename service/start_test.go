@@ -108,10 +108,11 @@ func (p *program) family(t testing.TB, name string) *dto.MetricFamily {
 	return nil
 }
 
-// value is that of a gauge without labels.
+// value is that of a gauge or counter without labels.
 func (p *program) value(t testing.TB, name string) float64 {
 	t.Helper()
-	return p.family(t, name).GetMetric()[0].GetGauge().GetValue()
+	m := p.family(t, name).GetMetric()[0]
+	return m.GetGauge().GetValue() + m.GetCounter().GetValue() // it is one or the other
 }
 
 // answer is a response with its body read.

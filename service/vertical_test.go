@@ -144,19 +144,8 @@ func startVertical(b *testing.B, name string, env ...string) verticalServer {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestVerticalServer$", "-test.timeout=0")
 	cmd.Env = append(append(os.Environ(), verticalVariable+"=1", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01"), env...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	s := verticalServer{name: name, in: in, out: bufio.NewScanner(out)}
+	in, out := startPiped(b, cmd)
+	s := verticalServer{name: name, in: in, out: out}
 	b.Cleanup(func() {
 		in.Close()
 		for s.out.Scan() { // what the testing package says of itself

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// contenderVariable names the contender that a process of this program is.
+const contenderVariable = "BENCH_CONTENDER"
+
+// contender is what is compared: either a server, or work that the process does itself.
+type contender struct {
+	name string
+	env  []string
+	// serve returns what the process serves.
+	serve func(context.Context) (http.Handler, error)
+	// work returns what a caller does with the i-th of a round's operations.
+	work func(context.Context) (func(i int), error)
+	// asks are further figures that the process can be asked for at any time, by name.
+	asks func() map[string]float64
+}
+
+// contenders are all that there are, by the names under which processes find them.
+var contenders = map[string]contender{}
+
+// enlist makes contenders known, so that a process of their own can be one. Names are of a suite and what it shows.
+func enlist(suite string, all ...contender) []contender {
+	for i := range all {
+		all[i].name = suite + "/" + all[i].name
+		contenders[all[i].name] = all[i]
+	}
+	return all
+}
+
+// order is what a process is told to do, and used what it has used until it is done.
+type order struct {
+	Callers int `json:"callers"`
+	Ops     int `json:"ops"`
+}
+
+// used is what a process has used since it began; of what it was ordered to do last, Wall and Slowest.
+type used struct {
+	CPU     time.Duration      `json:"cpu"`
+	Allocs  uint64             `json:"allocs"`
+	Bytes   uint64             `json:"bytes"`
+	Wall    time.Duration      `json:"wall"`
+	Figures map[string]float64 `json:"figures,omitempty"`
+}
+
+// contend is a process that is a contender: it says where it serves, or nothing, and follows orders until its standard
+// input ends.
+func contend(name string) error {
+	c, ok := contenders[name]
+	if !ok {
+		return fmt.Errorf("there is no such contender")
+	}
+	ctx := context.Background()
+	do, addr := func(int) {}, "-"
+	switch {
+	case c.serve != nil:
+		h, err := c.serve(ctx)
+		if err != nil {
+			return err
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		go func() { _ = http.Serve(l, h) }() // ends with the process
+		addr = l.Addr().String()
+	case c.work != nil:
+		var err error
+		if do, err = c.work(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Println(addr)
+	answers := json.NewEncoder(os.Stdout)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var o order
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			return err
+		}
+		start := time.Now()
+		obey(o, do)
+		u, err := usage()
+		if err != nil {
+			return err
+		}
+		u.Wall = time.Since(start)
+		if c.asks != nil {
+			u.Figures = c.asks()
+		}
+		if err := answers.Encode(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// obey has so many callers share the operations.
+func obey(o order, do func(int)) {
+	if o.Callers <= 1 {
+		for i := range o.Ops {
+			do(i)
+		}
+		return
+	}
+	var all sync.WaitGroup
+	for c := range o.Callers {
+		all.Go(func() {
+			for i := c; i < o.Ops; i += o.Callers {
+				do(i)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func usage() (used, error) {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		return used{}, err
+	}
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return used{CPU: time.Duration(use.Utime.Nano() + use.Stime.Nano()), Allocs: mem.Mallocs, Bytes: mem.TotalAlloc}, nil
+}
+
+// process is a contender that runs.
+type process struct {
+	name   string
+	addr   string
+	orders *json.Encoder
+	in     interface{ Close() error }
+	out    *json.Decoder
+	cmd    *exec.Cmd
+}
+
+// start starts a contender. Whoever started it has to stop it.
+func (c contender) start(env ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(append(append(os.Environ(), contenderVariable+"="+c.name), c.env...), env...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewReader(out)
+	addr, err := lines.ReadString('\n')
+	if err != nil {
+		_ = in.Close()
+		return nil, fmt.Errorf("%s did not begin: %w", c.name, cmd.Wait())
+	}
+	return &process{
+		name: c.name, addr: addr[:len(addr)-1], orders: json.NewEncoder(in), in: in, out: json.NewDecoder(lines), cmd: cmd,
+	}, nil
+}
+
+func (p *process) stop() error {
+	_ = p.in.Close()
+	return p.cmd.Wait()
+}
+
+// order has the process do so many operations, and returns what it has used since it began.
+func (p *process) order(callers, ops int) (u used, err error) {
+	if err := p.orders.Encode(order{callers, ops}); err != nil {
+		return u, fmt.Errorf("%s: %w", p.name, err)
+	}
+	if err := p.out.Decode(&u); err != nil {
+		return u, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return u, nil
+}

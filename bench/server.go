@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is one that is asked over HTTP: a contender, or a program of somebody else.
+type server struct {
+	name    string
+	addr    string
+	request func(i int) []byte
+	cpu     func() (time.Duration, error) // that its processes have taken
+	stop    func() error
+}
+
+// server is p as one that is asked.
+func (p *process) server(request func(int) []byte) server {
+	return server{name: p.name, addr: p.addr, request: request, stop: p.stop, cpu: func() (time.Duration, error) {
+		u, err := p.order(0, 0)
+		return u.CPU, err
+	}}
+}
+
+// program is a running program of somebody else.
+type program struct {
+	cmd *exec.Cmd
+}
+
+// run starts a program, which must serve addr within ten seconds. It is to say nothing.
+func run(name, addr string, env []string, args ...string) (program, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if err := cmd.Start(); err != nil {
+		return program{}, err
+	}
+	p := program{cmd}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			return p, conn.Close()
+		}
+		if time.Now().After(deadline) {
+			return p, errors.Join(fmt.Errorf("%s does not serve: %w", filepath.Base(name), err), p.stop())
+		}
+	}
+}
+
+func (p program) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	_ = p.cmd.Wait() // many say how they were ended
+	return nil
+}
+
+// cpu is what the program and its children have taken, which the kernel tells in hundredths of a second.
+func (p program) cpu() (time.Duration, error) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, pid := range append(strings.Fields(string(children)), strconv.Itoa(p.cmd.Process.Pid)) {
+		took, err := ticks(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += took
+	}
+	return sum, nil
+}
+
+func ticks(pid string) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(b), ") ")
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%s/stat: %q", pid, b)
+	}
+	var sum time.Duration
+	for _, field := range fields[11:13] { // utime and stime
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n) * 10 * time.Millisecond
+	}
+	return sum, nil
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// serving compares servers, which it stops. A round is so many requests.
+func (b *bench) serving(servers []server, requests int) (results []costs, err error) {
+	defer func() {
+		for _, s := range servers {
+			if failed := s.stop(); err == nil && failed != nil {
+				err = fmt.Errorf("%s: %w", s.name, failed)
+			}
+		}
+	}()
+	for _, s := range servers {
+		if _, err := visitors(s.addr, max(requests/4, connections), s.request); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return b.turns(len(servers), func(i int) (cost, error) {
+		s := servers[i]
+		before, err := s.cpu()
+		if err != nil {
+			return cost{}, err
+		}
+		v, err := visitors(s.addr, requests, s.request)
+		if err != nil {
+			return cost{}, fmt.Errorf("%s: %w", s.name, err)
+		}
+		after, err := s.cpu()
+		return cost{
+			cpu: float64(after-before) / float64(requests), wall: float64(v.wall), p99: float64(v.p99), bytes: v.bytes,
+		}, err
+	})
+}
+
+// label is the server's name without its suite's.
+func (s server) label() string {
+	_, label, _ := strings.Cut(s.name, "/")
+	return label
+}

@@ -19,6 +19,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	// Whoever reads the log may go away: that costs lines, which are counted, and not the program.
 	signal.Ignore(syscall.SIGPIPE)
+	spareCollector(heapFloor)
 	err := limitMemory()
 	if err == nil {
 		err = run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)

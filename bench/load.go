@@ -18,39 +18,42 @@ const connections = 64
 
 // visit is what visitors saw.
 type visit struct {
-	wall  time.Duration // of each answer
-	p99   time.Duration
-	bytes float64 // on the wire, of each answer
+	wall  time.Duration   // of each answer
+	took  []time.Duration // by each, the fastest first
+	bytes float64         // on the wire, of each answer
 }
 
-// visitors ask a server n times, each time when the last answer of their connection has come. It takes next to nothing of the
+// within is how long the fastest share of all answers took at most.
+func (v visit) within(share float64) time.Duration {
+	return v.took[min(int(share*float64(len(v.took))), len(v.took)-1)]
+}
+
+// visitors ask a server n times over so many connections, each time when the last answer of their connection has come. It takes next to nothing of the
 // processors: what is compared is what the server takes.
-func visitors(addr string, n int, request func(i int) []byte) (v visit, err error) {
+func visitors(addr string, connections, n int, request func(i int) []byte) (v visit, err error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	var took []time.Duration
 	received := 0
 	start := time.Now()
 	for c := range connections {
 		all.Go(func() {
-			mine, bytes, failed := visitor(addr, c, n, request)
+			mine, bytes, failed := visitor(addr, c, connections, n, request)
 			mu.Lock()
 			defer mu.Unlock()
-			took, received, err = append(took, mine...), received+bytes, errors.Join(err, failed)
+			v.took, received, err = append(v.took, mine...), received+bytes, errors.Join(err, failed)
 		})
 	}
 	all.Wait()
 	if err != nil {
 		return v, err
 	}
-	v.wall, v.bytes = time.Since(start)/time.Duration(len(took)), float64(received)/float64(len(took))
-	slices.Sort(took)
-	v.p99 = took[len(took)*99/100]
+	v.wall, v.bytes = time.Since(start)/time.Duration(len(v.took)), float64(received)/float64(len(v.took))
+	slices.Sort(v.took)
 	return v, nil
 }
 
-// visitor is one of them: it has the requests c, c+64, c+128, ...
-func visitor(addr string, c, n int, request func(i int) []byte) (took []time.Duration, received int, err error) {
+// visitor is one of them: of every so many requests it has the c-th.
+func visitor(addr string, c, connections, n int, request func(i int) []byte) (took []time.Duration, received int, err error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, 0, err

@@ -117,7 +117,7 @@ func choose(only string) ([]suite, error) {
 // build builds a command of some module into the scratch folder, as it would be shipped.
 func (b *bench) build(ctx context.Context, name, module, pkg string) (binary string, err error) {
 	binary = filepath.Join(b.scratch, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", binary, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", binary, pkg)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

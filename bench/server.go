@@ -118,7 +118,7 @@ func (b *bench) serving(servers []server, requests int) (results []costs, err er
 		}
 	}()
 	for _, s := range servers {
-		if _, err := visitors(s.addr, max(requests/4, connections), s.request); err != nil {
+		if _, err := visitors(s.addr, connections, max(requests/4, connections), s.request); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -128,13 +128,13 @@ func (b *bench) serving(servers []server, requests int) (results []costs, err er
 		if err != nil {
 			return cost{}, err
 		}
-		v, err := visitors(s.addr, requests, s.request)
+		v, err := visitors(s.addr, connections, requests, s.request)
 		if err != nil {
 			return cost{}, fmt.Errorf("%s: %w", s.name, err)
 		}
 		after, err := s.cpu()
 		return cost{
-			cpu: float64(after-before) / float64(requests), wall: float64(v.wall), p99: float64(v.p99), bytes: v.bytes,
+			cpu: float64(after-before) / float64(requests), wall: float64(v.wall), p99: float64(v.within(.99)), bytes: v.bytes,
 		}, err
 	})
 }

@@ -24,6 +24,8 @@ type contender struct {
 	env  []string
 	// serve returns what the process serves.
 	serve func(context.Context) (http.Handler, error)
+	// listen serves without net/http.
+	listen func(net.Listener) error
 	// work returns what a caller does with the i-th of a round's operations.
 	work func(context.Context) (func(i int), error)
 	// asks are further figures that the process can be asked for at any time, by name.
@@ -66,17 +68,21 @@ func contend(name string) error {
 	}
 	ctx := context.Background()
 	do, addr := func(int) {}, "-"
-	switch {
-	case c.serve != nil:
+	listen := c.listen
+	if c.serve != nil {
 		h, err := c.serve(ctx)
 		if err != nil {
 			return err
 		}
+		listen = func(l net.Listener) error { return http.Serve(l, h) }
+	}
+	switch {
+	case listen != nil:
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		go func() { _ = http.Serve(l, h) }() // ends with the process
+		go func() { _ = listen(l) }() // ends with the process
 		addr = l.Addr().String()
 	case c.work != nil:
 		var err error

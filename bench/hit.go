@@ -34,19 +34,18 @@ var (
 // bare answers as a near hit of /slow does, header fields included.
 func bare() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Age", "1")
-		w.Header().Set("Cache-Status", "slow; hit; ttl=59; detail=near")
-		w.Header().Set("Etag", `"0123456789abcdefghij"`)
+	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Traceresponse", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")
-		slowBody(w, nil)
+		explained(w, r)
 	})
 	return mux
 }
 
+const slowText = `{"status":"ok","computed_at":"2026-01-01T00:00:00.000000000Z","took":"2.000000000s","instance":"replica"}`
+
 func slowBody(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"status":"ok","computed_at":"2026-01-01T00:00:00.000000000Z","took":"2.000000000s","instance":"replica"}`)
+	_, _ = io.WriteString(w, slowText)
 }
 
 func setup(ctx context.Context) (*telemetry.Telemetry, error) {
@@ -120,7 +119,7 @@ func (b *bench) service(ctx context.Context, name string, request func(int) []by
 	p, err := run(binary, addr, append([]string{
 		"VITRINE_ADDR=" + addr, "VITRINE_OPS_ADDR=127.0.0.1:0", "VITRINE_SLOW_DELAY=1ms", "VITRINE_CACHE_TTL=1h", "VITRINE_LOG_FORMAT=json",
 	}, env...))
-	return server{name: name, addr: addr, request: request, cpu: p.cpu, stop: p.stop}, err
+	return server{name: name, addr: addr, request: request, used: p.used, stop: p.stop}, err
 }
 
 func hitSuite(ctx context.Context, b *bench) (r report, err error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -23,6 +24,8 @@ type suite struct {
 // suites are in the document's order.
 var suites = []suite{
 	{"hit", hitSuite},
+	{"proxy", proxySuite},
+	{"peers", peersSuite},
 }
 
 // bench is what suites share.
@@ -124,4 +127,15 @@ func (b *bench) build(ctx context.Context, name, module, pkg string) (binary str
 		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
 	}
 	return binary, nil
+}
+
+// install builds a command that the Go module proxy has, with the versions that its own module names.
+func (b *bench) install(ctx context.Context, pkg, version string) (binary string, err error) {
+	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags=-s -w", pkg+"@"+version)
+	cmd.Dir = b.scratch
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOBIN="+b.scratch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go install %s@%s: %w\n%s", pkg, version, err, out)
+	}
+	return filepath.Join(b.scratch, path.Base(pkg)), nil
 }

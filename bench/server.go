@@ -18,16 +18,13 @@ type server struct {
 	name    string
 	addr    string
 	request func(i int) []byte
-	cpu     func() (time.Duration, error) // that its processes have taken
+	used    func() (used, error) // since it began; of a program of somebody else, the CPU alone
 	stop    func() error
 }
 
 // server is p as one that is asked.
 func (p *process) server(request func(int) []byte) server {
-	return server{name: p.name, addr: p.addr, request: request, stop: p.stop, cpu: func() (time.Duration, error) {
-		u, err := p.order(0, 0)
-		return u.CPU, err
-	}}
+	return server{name: p.name, addr: p.addr, request: request, stop: p.stop, used: func() (used, error) { return p.order(0, 0) }}
 }
 
 // program is a running program of somebody else.
@@ -62,21 +59,20 @@ func (p program) stop() error {
 	return nil
 }
 
-// cpu is what the program and its children have taken, which the kernel tells in hundredths of a second.
-func (p program) cpu() (time.Duration, error) {
+// used is what the program and its children have taken, which the kernel tells in hundredths of a second.
+func (p program) used() (u used, err error) {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return u, err
 	}
-	var sum time.Duration
 	for _, pid := range append(strings.Fields(string(children)), strconv.Itoa(p.cmd.Process.Pid)) {
 		took, err := ticks(pid)
 		if err != nil {
-			return 0, err
+			return u, err
 		}
-		sum += took
+		u.CPU += took
 	}
-	return sum, nil
+	return u, nil
 }
 
 func ticks(pid string) (time.Duration, error) {
@@ -124,7 +120,7 @@ func (b *bench) serving(servers []server, requests int) (results []costs, err er
 	}
 	return b.turns(len(servers), func(i int) (cost, error) {
 		s := servers[i]
-		before, err := s.cpu()
+		before, err := s.used()
 		if err != nil {
 			return cost{}, err
 		}
@@ -132,10 +128,10 @@ func (b *bench) serving(servers []server, requests int) (results []costs, err er
 		if err != nil {
 			return cost{}, fmt.Errorf("%s: %w", s.name, err)
 		}
-		after, err := s.cpu()
-		return cost{
-			cpu: float64(after-before) / float64(requests), wall: float64(v.wall), p99: float64(v.within(.99)), bytes: v.bytes,
-		}, err
+		after, err := s.used()
+		c := costOf(before, after, requests)
+		c.wall, c.p99, c.bytes = float64(v.wall), float64(v.within(.99)), v.bytes
+		return c, err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -15,6 +16,7 @@ type RedisStore struct {
 	client redis.UniversalClient
 	prefix string
 	hub    redisHub
+	gets   *redisGets // nil: each is its own call
 }
 
 // Redis returns a store whose keys begin with prefix, which holds no "{}". The client stays the caller's to configure and to
@@ -23,7 +25,11 @@ type RedisStore struct {
 // may not have heard of a purge. A cluster should not keep the cache on disk, or a node that restarts has again what
 // was purged by key; of a single server that is noticed.
 func Redis(client redis.UniversalClient, prefix string) *RedisStore {
-	return &RedisStore{client: client, prefix: prefix}
+	s := &RedisStore{client: client, prefix: prefix}
+	if one, ok := client.(*redis.Client); ok {
+		s.gets = &redisGets{client: one}
+	}
+	return s
 }
 
 // Name is the store's label in metrics.
@@ -42,13 +48,17 @@ func (s *RedisStore) key(key string) string {
 // channel is the one of Publish and Subscribe for all messages.
 func (s *RedisStore) channel() string { return s.prefix + "events" }
 
-// Get implements Store.
+// Get implements Store. Calls that come while others are under way may share one.
 func (s *RedisStore) Get(ctx context.Context, key string) ([]byte, error) {
-	b, err := s.client.Get(ctx, s.key(key)).Bytes()
+	get := s.gets.get
+	if s.gets == nil {
+		get = func(ctx context.Context, key string) (string, error) { return s.client.Get(ctx, key).Result() }
+	}
+	value, err := get(ctx, s.key(key))
 	if errors.Is(err, redis.Nil) {
 		return nil, ErrNotFound
 	}
-	return b, err
+	return unsafe.Slice(unsafe.StringData(value), len(value)), err // as go-redis does: nobody writes to it
 }
 
 // Set implements Store. Redis counts a TTL in milliseconds; less than one becomes one.

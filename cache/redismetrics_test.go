@@ -77,7 +77,7 @@ func TestRedisMetrics(t *testing.T) {
 	registry := measured(t, client)
 
 	start := map[string]uint64{}
-	for _, operation := range []string{"GET", "EVALSHA", "SET", "UNLINK", "PIPELINE UNLINK"} {
+	for _, operation := range []string{"GET", "MGET", "EVALSHA", "SET", "UNLINK", "PIPELINE UNLINK"} {
 		start[operation], start[operation+" timeout"], start[operation+" connection_error"] = 0, 0, 0
 	}
 	if got := operations(t, registry); !reflect.DeepEqual(got, start) {

@@ -26,7 +26,7 @@ const otherCommand = "_OTHER"
 const maxOperations = 100
 
 // storeOperations are those of a RedisStore: their series are there from the start.
-var storeOperations = []operationKey{{"", "get"}, {"", "set"}, {"", "unlink"}, {pipeline, "unlink"}, {"", "evalsha"}}
+var storeOperations = []operationKey{{"", "get"}, {"", "mget"}, {"", "set"}, {"", "unlink"}, {pipeline, "unlink"}, {"", "evalsha"}}
 
 // operationKey is a command's name as go-redis has it, or what the commands of a batch have in common.
 type operationKey struct{ batch, name string }

@@ -30,7 +30,7 @@ type RedisOptions struct {
 // first command: nodes of a cluster that were met before stay silent.
 //
 // A command or pipeline is a client span where the span that it runs under is recording, and no span
-// elsewhere. It has no key, no value and no text of a command, not even those that Redis repeats in an error.
+// elsewhere. One that several callers of a RedisStore share is a span in the trace of each. It has no key, no value and no text of a command, not even those that Redis repeats in an error.
 // A new connection's handshake stands below the command that waited for it; its dial does not, because go-redis
 // dials beside the request. In a cluster a span is one call of one node: a redirection (MOVED) ends the first,
 // and the next node has its own. db.namespace is the database that the client was made for. server.address is
@@ -143,26 +143,25 @@ func (h *redisHook) DialHook(next redis.DialHook) redis.DialHook {
 // ProcessHook implements redis.Hook.
 func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		recording := h.tracer != nil && trace.SpanFromContext(ctx).IsRecording()
-		if !recording && h.metrics == nil {
+		spans := h.recording(ctx)
+		if len(spans) == 0 && h.metrics == nil {
 			return next(ctx, cmd)
 		}
 		operation := h.operations.find("", cmd.Name())
-		var span trace.Span
-		if recording {
+		if len(spans) > 0 {
 			name, script := operation.name, scriptOf(ctx, cmd)
 			if script != "" {
 				name += " " + script
 			}
-			ctx, span = h.tracer.Start(ctx, name, spanOfRedis, h.attrs, operation.attrs)
-			defer span.End()
+			ctx = h.begin(ctx, spans, name, operation)
+			defer spans.end()
 			if script != "" {
-				span.SetAttributes(semconv.DBStoredProcedureName(script))
+				spans.say(semconv.DBStoredProcedureName(script))
 			}
 		}
 		start := time.Now()
 		err := next(ctx, cmd)
-		h.ended(operation, span, start, err)
+		h.ended(operation, spans, start, err)
 		return err
 	}
 }
@@ -170,52 +169,99 @@ func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		recording := h.tracer != nil && trace.SpanFromContext(ctx).IsRecording()
-		if !recording && h.metrics == nil {
+		spans := h.recording(ctx)
+		if len(spans) == 0 && h.metrics == nil {
 			return next(ctx, cmds)
 		}
 		batch, name, size := batchOf(cmds)
 		operation := h.operations.find(batch, name)
-		var span trace.Span
-		if recording {
-			ctx, span = h.tracer.Start(ctx, operation.name, spanOfRedis, h.attrs, operation.attrs)
-			defer span.End()
+		if len(spans) > 0 {
+			ctx = h.begin(ctx, spans, operation.name, operation)
+			defer spans.end()
 			if batch != "" {
-				span.SetAttributes(semconv.DBOperationBatchSize(size))
+				spans.say(semconv.DBOperationBatchSize(size))
 			}
 		}
 		start := time.Now()
 		err := next(ctx, cmds)
-		h.ended(operation, span, start, firstFailure(cmds, err))
+		h.ended(operation, spans, start, firstFailure(cmds, err))
 		return err
 	}
 }
 
 var spanOfRedis = trace.WithSpanKind(trace.SpanKindClient)
 
-// ended tells how a call went. A nil span is not told.
-func (h *redisHook) ended(operation *redisOperation, span trace.Span, start time.Time, err error) {
+// redisSpans are those of one call: one for each caller whose trace is recording.
+type redisSpans []trace.Span
+
+// recording are the spans under which a call is to have its own.
+func (h *redisHook) recording(ctx context.Context) (under redisSpans) {
+	if h.tracer == nil {
+		return nil
+	}
+	if all, ok := ctx.Value(sharingKey{}).(sharing); ok {
+		for _, caller := range all {
+			if span := trace.SpanFromContext(caller); span.IsRecording() {
+				under = append(under, span)
+			}
+		}
+	} else if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		under = redisSpans{span}
+	}
+	return under
+}
+
+// begin puts a span of the call into the place of each under which it is to be. The context is that of the first.
+func (h *redisHook) begin(ctx context.Context, spans redisSpans, name string, operation *redisOperation) context.Context {
+	first := ctx
+	for i, under := range spans {
+		within, span := h.tracer.Start(trace.ContextWithSpan(ctx, under), name, spanOfRedis, h.attrs, operation.attrs)
+		if spans[i] = span; i == 0 {
+			first = within
+		}
+	}
+	return first
+}
+
+func (s redisSpans) say(attrs ...attribute.KeyValue) {
+	for _, span := range s {
+		span.SetAttributes(attrs...)
+	}
+}
+
+func (s redisSpans) end() {
+	for _, span := range s {
+		span.End()
+	}
+}
+
+// ended tells how a call went.
+func (h *redisHook) ended(operation *redisOperation, spans redisSpans, start time.Time, err error) {
 	var f redisFailure
 	if err != nil {
 		f = failureOf(err)
 	}
-	var sc trace.SpanContext
-	if span != nil {
-		sc = span.SpanContext()
-		if h.dialled != nil {
-			if at := h.dialled.Load(); at != nil {
-				span.SetAttributes(*at...)
-			}
-		}
-		if f.kind != "" {
-			span.SetStatus(codes.Error, f.detail)
-			span.SetAttributes(semconv.ErrorTypeKey.String(f.kind))
-		}
-		if f.code != "" {
-			span.SetAttributes(semconv.DBResponseStatusCode(f.code))
+	if h.dialled != nil {
+		if at := h.dialled.Load(); at != nil {
+			spans.say(*at...)
 		}
 	}
+	for _, span := range spans {
+		if f.kind != "" {
+			span.SetStatus(codes.Error, f.detail)
+		}
+	}
+	if f.kind != "" {
+		spans.say(semconv.ErrorTypeKey.String(f.kind))
+	}
+	if f.code != "" {
+		spans.say(semconv.DBResponseStatusCode(f.code))
+	}
 	if h.metrics != nil {
+		var sc trace.SpanContext
+		if len(spans) > 0 {
+			sc = spans[0].SpanContext()
+		}
 		observe(operation.duration(f.kind), time.Since(start), sc)
 	}
 }

@@ -37,7 +37,7 @@ func TestColdStatsIsOneTrace(t *testing.T) {
 	id := traceOf(t, "/stats/"+coldTile())
 	// The tile, its four children and their sixteen: a server span, a load, and three calls of Redis each (is it
 	// there, may I load it, here it is), and a client span for each but the first.
-	want := map[string]int{"server": 21, "load": 21, "GET": 21, "EVALSHA acquire": 21, "EVALSHA fill": 21, "client": 20}
+	want := map[string]int{"server": 21, "load": 21, "read": 21, "EVALSHA acquire": 21, "EVALSHA fill": 21, "client": 20}
 	var tr stack.Trace
 	within(t, time.Minute, func() error {
 		var err error
@@ -93,7 +93,10 @@ func kindOf(tr stack.Trace, s stack.Span) string {
 	case s.OperationName == "cache.load stats":
 		return "load"
 	case s.Tags.Get("db.system.name") == "redis":
-		if s.OperationName == "GET" || strings.HasPrefix(s.OperationName, "EVALSHA ") {
+		switch {
+		case s.OperationName == "GET", s.OperationName == "MGET": // some share a call
+			return "read"
+		case strings.HasPrefix(s.OperationName, "EVALSHA "):
 			return s.OperationName
 		}
 		return "handshake" // of a new connection
@@ -118,7 +121,7 @@ func complete(tr stack.Trace, want map[string]int) error {
 func nested(s, p stack.Span) error {
 	ok := true
 	switch {
-	case s.OperationName == "cache.load stats", s.OperationName == "GET":
+	case s.OperationName == "cache.load stats", s.OperationName == "GET", s.OperationName == "MGET":
 		ok = strings.HasPrefix(p.OperationName, "GET /stats/")
 	case strings.HasPrefix(s.OperationName, "EVALSHA "):
 		ok = p.OperationName == "cache.load stats"

@@ -38,7 +38,7 @@ var colours = []struct {
 	}},
 }
 
-var operations = []colour{{"get", "blue"}, {"set", "purple"}, {"delete", "orange"}, {"del", "orange"}, {"unlink", "light-orange"}}
+var operations = []colour{{"get", "blue"}, {"mget", "light-blue"}, {"set", "purple"}, {"delete", "orange"}, {"del", "orange"}, {"unlink", "light-orange"}}
 
 // override gives the series or columns that a matcher finds properties of their own.
 func override(matcher, names string, properties ...object) object {

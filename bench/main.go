@@ -26,6 +26,7 @@ var suites = []suite{
 	{"hit", hitSuite},
 	{"proxy", proxySuite},
 	{"peers", peersSuite},
+	{"start", startSuite},
 }
 
 // bench is what suites share.

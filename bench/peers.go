@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,11 +28,8 @@ func (b *bench) podinfo(ctx context.Context, args ...string) (addr string, p pro
 	if addr, err = freeAddr(); err != nil {
 		return "", p, err
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", p, err
-	}
-	p, err = run(binary, addr, nil, append([]string{"--host", host, "--port", port}, args...)...)
+	_, at := podinfoAt(addr, "")
+	p, err = run(binary, addr, nil, append(at, args...)...)
 	return addr, p, err
 }
 

@@ -73,7 +73,7 @@ func (c *Cache) answer(ctx context.Context, k entryKey, src source, known *entry
 			if known != nil {
 				f.reason = forwardRequest // there is an answer, and it is not good enough
 			}
-			c.loads.Go(func() { c.fly(f, k, src) })
+			c.lead(ctx, f, k, src)
 		}
 		var link trace.SpanContext
 		l, res, link, err = c.await(ctx, f, src, leader)

@@ -10,16 +10,15 @@ import (
 
 // call is one flight. Its results may be read once done is closed.
 type call struct {
-	done   chan struct{}
-	soft   chan struct{} // closed once standIn should
-	late   chan struct{} // closed when the load's time is up, whether or not it heeds that; then lateErr may be read
-	wake   chan *message // what was heard of the key
-	ctx    context.Context
-	cancel context.CancelFunc
-	known  *entry // what it is to replace, if that is what it is for
-	alone  bool   // nobody else joins it, and it waits for nobody
-	part   string // of a response, that it asks for; empty: all
-	relay  *relay // nil: not of a response
+	done  chan struct{}
+	soft  chan struct{} // closed once standIn should
+	late  chan struct{} // closed when the load's time is up, whether or not it heeds that; then lateErr may be read
+	wake  chan *message // what was heard of the key
+	ctx   context.Context
+	known *entry // what it is to replace, if that is what it is for
+	alone bool   // nobody else joins it, and it waits for nobody
+	part  string // of a response, that it asks for; empty: all
+	relay *relay // nil: not of a response
 
 	// The flight's own.
 	before   *entry // a response that the origin may say is still good
@@ -80,14 +79,25 @@ type answered struct {
 
 // newCall returns a call. known is what it is to replace, if that is what it is for.
 func newCall(ctx context.Context, src source, known *entry) *call {
-	// Detached: one impatient caller must not fail the others.
-	ctx, cancel := context.WithCancel(withoutPlace(withoutRecorder(context.WithoutCancel(ctx))))
 	c := &call{
 		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
-		ctx: ctx, cancel: cancel, known: known, part: src.part, outcome: Miss, tier: None,
+		ctx: detached{context.WithoutCancel(ctx)}, known: known, part: src.part, outcome: Miss, tier: None,
 	}
 	if src.relays {
 		c.relay = newRelay()
 	}
 	return c
+}
+
+// detached has what its leader's context says, and does not end with it: one impatient caller must not fail the others.
+// What that records of its answer, and the place that it holds, are its own.
+type detached struct{ context.Context }
+
+// Value implements context.Context.
+func (d detached) Value(key any) any {
+	switch key.(type) {
+	case placeKey, recorderKey:
+		return nil
+	}
+	return d.Context.Value(key)
 }

@@ -13,8 +13,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// errLeftOut is what a call of a far tier costs that has failed too often: nothing.
-var errLeftOut = errors.New("cache: the far tier is left out for now")
+var (
+	// errLeftOut is what a call of a far tier costs that has failed too often: nothing.
+	errLeftOut = errors.New("cache: the far tier is left out for now")
+	// errAbandoned is that whoever asked has left: it says nothing of the far tier.
+	errAbandoned = errors.New("cache: the far tier's answer was not waited for")
+)
 
 // The breaker leaves the far tier out once so many calls in a row have failed, and tries it once so often.
 const (
@@ -57,13 +61,11 @@ func newFarTier(store Store, o Options, a *account) (*farTier, error) {
 		return nil, fmt.Errorf("cache: metrics of store %q: %w", f.label, err)
 	}
 	f.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        o.Name,
-		Timeout:     breakerPause,
-		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful: func(err error) bool {
-			return err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, errCorrupt)
-		},
-		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
+		Name:         o.Name,
+		Timeout:      breakerPause,
+		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
+		IsSuccessful: func(err error) bool { return !isFailure(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, errAbandoned) },
 	})
 	return f, nil
 }
@@ -93,12 +95,23 @@ func (f *farTier) try(ctx context.Context, op string, do func(context.Context) e
 
 // direct makes one call of the store, whatever the breaker says, and measures it.
 func (f *farTier) direct(ctx context.Context, op string, do func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	within, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	start := time.Now()
-	defer func() { f.called(ctx, op, start, err) }()
+	defer func() {
+		if isFailure(err) && ctx.Err() != nil {
+			err = errAbandoned
+			return
+		}
+		f.called(ctx, op, start, err)
+	}()
 	defer catch(&err)
-	return do(ctx)
+	return do(within)
+}
+
+// isFailure tells whether a call says that the store is of no use.
+func isFailure(err error) bool {
+	return err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errCorrupt)
 }
 
 // probe calls a store that is left out, and brings the account up to date.

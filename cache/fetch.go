@@ -13,7 +13,7 @@ type valueOf[T any] struct{ v T }
 // Fetch returns the value under key, running load at most once however many ask: in this process, and in all
 // of them where the far tier is a Leaser. The value is shared: treat it as immutable. A nil or empty value is a
 // value. load runs detached from ctx, with its values and a deadline of its own; Fetch itself returns when ctx
-// ends. What load may say of its value: SetTTL, AddTags.
+// ends, or, where the far tier does not heed that, at most Limits.StoreTimeout later. What load may say of its value: SetTTL, AddTags.
 //
 // Errors are load's, shared by all that waited, and kept only for Tuning.ErrorTTL (of another process' load, or of
 // one kept in the far tier, a *RemoteError); ErrLoadTimeout; a *PanicError; a *RejectedError; or ctx's. A value

@@ -54,7 +54,6 @@ func (f *flights) flying(k entryKey) bool {
 func (f *flights) leave(k entryKey, c *call) {
 	f.withdraw(k, c)
 	close(c.done)
-	c.cancel()
 }
 
 // begin says that c reads, or waits for another process, and has not seen a value yet.

@@ -10,50 +10,94 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// lead begins a call. It is its leader that looks into the far tier: to wake a goroutine for that and be woken takes
+// longer than Redis does. What has to be waited for runs detached, and so does the look of a leader that leaves.
+func (c *Cache) lead(ctx context.Context, f *call, k entryKey, src source) {
+	if c.far == nil {
+		c.loads.Go(func() { c.fly(f, k, src) })
+		return
+	}
+	c.loads.Add(1)
+	defer c.loads.Done()
+	switch s := c.look(ctx, f, k, src); {
+	case s.landed:
+		c.flights.leave(k, f)
+	case ctx.Err() != nil:
+		c.loads.Go(func() { c.fly(f, k, src) })
+	default:
+		c.loads.Go(func() { c.goOn(f, k, src, s) })
+	}
+}
+
 // fly runs a call to its end: it looks into the tiers, and otherwise has one process of all load.
 func (c *Cache) fly(f *call, k entryKey, src source) {
-	defer c.flights.leave(k, f)
-	defer context.AfterFunc(c.stop, f.cancel)()
+	if s := c.look(f.ctx, f, k, src); s.landed {
+		c.flights.leave(k, f)
+	} else {
+		c.goOn(f, k, src, s)
+	}
+}
 
+// sight is what a call saw in the tiers.
+type sight struct {
+	landed bool   // what it was looking for
+	far    bool   // or else, whether the far tier is of use
+	head   []byte // and how the bytes there begin
+}
+
+// look looks into the tiers, until ctx ends.
+func (c *Cache) look(ctx context.Context, f *call, k entryKey, src source) sight {
 	f.trust = c.near.trust()
 	// A flight may have landed between this caller's look into the near tier and its joining.
 	if e := c.near.get(k, time.Now()); e != nil && f.takes(src, e, Near) {
-		return
+		return sight{landed: true}
 	}
 	held := c.near.held(k, time.Now())
 	f.finds(held, Near)
-	far := c.far != nil
-	var seen []byte
-	if far {
-		c.flights.begin(f, false)
-		e, head, err := c.far.get(f.ctx, k, src)
-		f.found, f.seen = e != nil || len(head) > 0, head
-		if e != nil {
-			f.seen = e.head(k.kind)
-		}
-		switch seen = head; {
-		case err != nil:
-			far = false // one failure is all that a call pays for
-			if held != nil && f.takes(src, held, Near) {
-				held.checked.Store(time.Now().Add(time.Second - c.opts.Tuning.NearTTL).UnixNano()) // ask again in a second
-				return
-			}
-		case e == nil:
-			if f.known != nil {
-				break // a refresh goes on from what it knows
-			}
-			if held != nil {
-				c.near.forget(k) // who lost it, and why, nobody knows
-			}
-			f.finds(nil, None)
-		default:
-			c.keepNear(f, k, e)
-			if f.takes(src, e, Far) {
-				return
-			}
-			f.finds(e, Far)
-		}
+	if c.far == nil {
+		return sight{}
 	}
+	c.flights.begin(f, false)
+	e, head, err := c.far.get(ctx, k, src)
+	f.found, f.seen = e != nil || len(head) > 0, head
+	if e != nil {
+		f.seen = e.head(k.kind)
+	}
+	switch {
+	case errors.Is(err, errAbandoned):
+		return sight{}
+	case err != nil: // one failure is all that a call pays for
+		if held != nil && f.takes(src, held, Near) {
+			held.checked.Store(time.Now().Add(time.Second - c.opts.Tuning.NearTTL).UnixNano()) // ask again in a second
+			return sight{landed: true}
+		}
+		return sight{}
+	case e == nil:
+		if f.known != nil {
+			break // a refresh goes on from what it knows
+		}
+		if held != nil {
+			c.near.forget(k) // who lost it, and why, nobody knows
+		}
+		f.finds(nil, None)
+	default:
+		c.keepNear(f, k, e)
+		if f.takes(src, e, Far) {
+			return sight{landed: true}
+		}
+		f.finds(e, Far)
+	}
+	return sight{far: true, head: head}
+}
+
+// goOn has one process of all load what a call has not found.
+func (c *Cache) goOn(f *call, k entryKey, src source, s sight) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	f.ctx = ctx
+	defer cancel()
+	defer c.flights.leave(k, f)
+	defer context.AfterFunc(c.stop, cancel)()
+	far := s.far
 	switch e := f.standIn.Load(); {
 	case e == nil:
 	case f.known != nil && e.at(time.Now()) == stale:
@@ -65,7 +109,7 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 
 	ctx, span := c.tracer.Start(f.ctx, "cache.load "+c.opts.Name, trace.WithAttributes(attribute.String("cache.name", c.opts.Name)))
 	defer span.End()
-	if far && c.far.leaser != nil && !f.alone && c.appoint(ctx, span, f, k, src, seen) {
+	if far && c.far.leaser != nil && !f.alone && c.appoint(ctx, span, f, k, src, s.head) {
 		span.SetName("cache.wait " + c.opts.Name)
 		return
 	}

@@ -110,13 +110,6 @@ func withPlace(ctx context.Context, p *place) context.Context {
 	return context.WithValue(ctx, placeKey{}, p)
 }
 
-func withoutPlace(ctx context.Context) context.Context {
-	if p, _ := ctx.Value(placeKey{}).(*place); p == nil {
-		return ctx
-	}
-	return context.WithValue(ctx, placeKey{}, (*place)(nil))
-}
-
 // Yield runs wait without the place among Limits.Loads that the load of ctx holds. A load that waits for other
 // loads, such as by calling its own service, must not keep them from running. To wait for one of the same
 // process, in Fetch or Handler, yields by itself.

@@ -197,7 +197,3 @@ func RecorderFrom(ctx context.Context) *Recorder {
 	r, _ := ctx.Value(recorderKey{}).(*Recorder)
 	return r
 }
-
-func withoutRecorder(ctx context.Context) context.Context {
-	return context.WithValue(ctx, recorderKey{}, (*Recorder)(nil))
-}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vitrine/e2e/component"
+	"vitrine/e2e/redisserver"
 )
 
 // TestDocumentIsCurrent holds docs/scaling.md and its pictures against what was measured and simulated.
@@ -26,12 +27,12 @@ func TestFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := startRedis(t.Context())
+	server, err := redisserver.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := server.stop(); err != nil {
+		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -107,16 +108,6 @@ func TestIdeal(t *testing.T) {
 		if loads, far := ideal(test.steps); loads != test.loads || far != test.far {
 			t.Errorf("%s: %d loads, %d answers from Redis; want %d and %d", test.desc, loads, far, test.loads, test.far)
 		}
-	}
-}
-
-func TestParseInfo(t *testing.T) {
-	i, err := parseInfo("# CPU\r\nused_cpu_sys_main_thread:0.5\r\nused_cpu_user_main_thread:1.25\r\n# Commandstats\r\ncmdstat_get:calls=7,usec=9,usec_per_call=1.29\r\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if i.cpu() != 1.75e6 || i.calls["get"] != 7 || !math.IsNaN(i.number("none")) {
-		t.Errorf("%g µs, %v, %g; want 1750000, 7 gets, and no number", i.cpu(), i.calls, i.number("none"))
 	}
 }
 

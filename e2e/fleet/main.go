@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/redisserver"
 )
 
 const (
@@ -64,11 +65,11 @@ func measure(ctx context.Context, dir string, requests, rounds int) (err error) 
 	if err != nil {
 		return err
 	}
-	server, err := startRedis(ctx)
+	server, err := redisserver.Start(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 
 	constants, err := measureConstants(ctx, binary, server, rounds)
 	if err != nil {
@@ -99,11 +100,11 @@ func measure(ctx context.Context, dir string, requests, rounds int) (err error) 
 }
 
 // measureConstants takes the median of each.
-func measureConstants(ctx context.Context, binary string, server *redisServer, rounds int) (c forecast.Constants, err error) {
+func measureConstants(ctx context.Context, binary string, server *redisserver.Server, rounds int) (c forecast.Constants, err error) {
 	var all []forecast.Constants
 	for len(all) < rounds {
 		one := forecast.Constants{Go: runtime.Version()}
-		if one.Redis, err = server.version(ctx); err != nil {
+		if one.Redis, err = server.Version(ctx); err != nil {
 			return c, err
 		}
 		message, err := replicaSteps(ctx, binary, server, &one)

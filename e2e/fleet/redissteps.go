@@ -14,16 +14,17 @@ import (
 
 	"vitrine/cache"
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/redisserver"
 )
 
 // redisSteps measures what Redis takes for each of the steps that the cache makes of it, which it is told by the cache's
 // own store. message is what replicas tell each other.
-func redisSteps(ctx context.Context, server *redisServer, message []byte, c *forecast.Constants) error {
+func redisSteps(ctx context.Context, server *redisserver.Server, message []byte, c *forecast.Constants) error {
 	const n, kib = 20_000, 1 << 10
-	if err := server.client.FlushAll(ctx).Err(); err != nil {
+	if err := server.Client.FlushAll(ctx).Err(); err != nil {
 		return err
 	}
-	client := redis.NewClient(&redis.Options{Addr: server.addr, ContextTimeoutEnabled: true})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr, ContextTimeoutEnabled: true})
 	defer client.Close()
 	store := cache.Redis(client, "steps:")
 	key := func(kind string, i int) string { return fmt.Sprintf("stats:v:%s/%07d", kind, i) }
@@ -98,7 +99,7 @@ func redisSteps(ctx context.Context, server *redisServer, message []byte, c *for
 	if err != nil {
 		return err
 	}
-	memory, err := server.info(ctx)
+	memory, err := server.Info(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,11 +108,11 @@ func redisSteps(ctx context.Context, server *redisServer, message []byte, c *for
 		return err
 	}
 	defer leave()
-	after, err := server.info(ctx)
+	after, err := server.Info(ctx)
 	if err != nil {
 		return err
 	}
-	c.Connection = (after.number("used_memory") - memory.number("used_memory")) / subscribers
+	c.Connection = (after.Number("used_memory") - memory.Number("used_memory")) / subscribers
 	told, err := measureStep(ctx, server, n/4, 1, purge)
 	if err != nil {
 		return err
@@ -133,8 +134,8 @@ type taken struct {
 }
 
 // measureStep does a step n times, so many at once.
-func measureStep(ctx context.Context, server *redisServer, n, atOnce int, do func(i int) error) (s taken, err error) {
-	before, err := server.info(ctx)
+func measureStep(ctx context.Context, server *redisserver.Server, n, atOnce int, do func(i int) error) (s taken, err error) {
+	before, err := server.Info(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -153,17 +154,17 @@ func measureStep(ctx context.Context, server *redisServer, n, atOnce int, do fun
 	if err := workers.Wait(); err != nil {
 		return s, err
 	}
-	after, err := server.info(ctx)
+	after, err := server.Info(ctx)
 	if err != nil {
 		return s, err
 	}
-	grown := func(name string) float64 { return after.number(name) - before.number(name) }
+	grown := func(name string) float64 { return after.Number(name) - before.Number(name) }
 	bytes := (grown("total_net_input_bytes") + grown("total_net_output_bytes")) / float64(n)
-	return taken{(after.cpu() - before.cpu()) / float64(n), bytes}, nil
+	return taken{(after.CPU() - before.CPU()) / float64(n), bytes}, nil
 }
 
 // subscribe has so many connections listen to a channel until leave is called.
-func subscribe(ctx context.Context, server *redisServer, channel string, n int) (leave func(), err error) {
+func subscribe(ctx context.Context, server *redisserver.Server, channel string, n int) (leave func(), err error) {
 	var all []net.Conn
 	var readers sync.WaitGroup
 	leave = func() {
@@ -173,7 +174,7 @@ func subscribe(ctx context.Context, server *redisServer, channel string, n int) 
 		readers.Wait()
 	}
 	for range n {
-		conn, err := net.Dial("tcp", server.addr)
+		conn, err := net.Dial("tcp", server.Addr)
 		if err != nil {
 			leave()
 			return nil, err
@@ -193,7 +194,7 @@ func subscribe(ctx context.Context, server *redisServer, channel string, n int) 
 		})
 	}
 	for ctx.Err() == nil {
-		there, err := server.client.PubSubNumSub(ctx, channel).Result()
+		there, err := server.Client.PubSubNumSub(ctx, channel).Result()
 		if err != nil {
 			leave()
 			return nil, err

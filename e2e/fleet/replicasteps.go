@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/redisserver"
 )
 
 // replicaSteps measures what a replica takes for its ways to answer, and for a message of another one. It returns such a
 // message.
-func replicaSteps(ctx context.Context, binary string, server *redisServer, c *forecast.Constants) (message []byte, err error) {
-	if err := server.client.FlushAll(ctx).Err(); err != nil {
+func replicaSteps(ctx context.Context, binary string, server *redisserver.Server, c *forecast.Constants) (message []byte, err error) {
+	if err := server.Client.FlushAll(ctx).Err(); err != nil {
 		return nil, err
 	}
-	fleet, stop, err := startFleet(binary, server.addr, 2)
+	fleet, stop, err := startFleet(binary, server.Addr, 2)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	sub := server.client.Subscribe(ctx, "vitrine:events")
+	sub := server.Client.Subscribe(ctx, "vitrine:events")
 	defer sub.Close()
 	if _, err := sub.Receive(ctx); err != nil {
 		return nil, err
@@ -80,14 +81,14 @@ func replicaSteps(ctx context.Context, binary string, server *redisServer, c *fo
 }
 
 // hearing sends the message often, one at a time.
-func hearing(ctx context.Context, server *redisServer, r *replica, message []byte) (us float64, err error) {
+func hearing(ctx context.Context, server *redisserver.Server, r *replica, message []byte) (us float64, err error) {
 	const n = 30_000
 	before, err := r.cpu()
 	if err != nil {
 		return 0, err
 	}
 	for range n {
-		if err := server.client.Publish(ctx, "vitrine:events", message).Err(); err != nil {
+		if err := server.Client.Publish(ctx, "vitrine:events", message).Err(); err != nil {
 			return 0, err
 		}
 	}
@@ -96,22 +97,22 @@ func hearing(ctx context.Context, server *redisServer, r *replica, message []byt
 }
 
 // idleSteps counts what replicas ask of Redis that nobody asks of them.
-func idleSteps(ctx context.Context, binary string, server *redisServer, c *forecast.Constants) (err error) {
+func idleSteps(ctx context.Context, binary string, server *redisserver.Server, c *forecast.Constants) (err error) {
 	const replicas, lasts = 4, 20 * time.Second // two comparisons of each account
-	_, stop, err := startFleet(binary, server.addr, replicas)
+	_, stop, err := startFleet(binary, server.Addr, replicas)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	time.Sleep(2 * time.Second)
-	before, err := server.info(ctx)
+	before, err := server.Info(ctx)
 	if err != nil {
 		return err
 	}
 	time.Sleep(lasts)
-	after, err := server.info(ctx)
+	after, err := server.Info(ctx)
 	each := replicas * lasts.Seconds()
-	c.IdlePings = (after.calls["ping"] - before.calls["ping"]) / each
-	c.IdleAccounts = (after.calls["evalsha"] - before.calls["evalsha"]) / each
+	c.IdlePings = (after.Calls["ping"] - before.Calls["ping"]) / each
+	c.IdleAccounts = (after.Calls["evalsha"] - before.Calls["evalsha"]) / each
 	return err
 }

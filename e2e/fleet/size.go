@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"vitrine/e2e/redisserver"
 )
 
 var nan = math.NaN()
@@ -36,11 +38,11 @@ type row struct {
 }
 
 // measureSize has a new fleet of that size answer the traffic.
-func measureSize(ctx context.Context, binary string, server *redisServer, t traffic, replicas int) (r row, err error) {
-	if err := server.client.FlushAll(ctx).Err(); err != nil {
+func measureSize(ctx context.Context, binary string, server *redisserver.Server, t traffic, replicas int) (r row, err error) {
+	if err := server.Client.FlushAll(ctx).Err(); err != nil {
 		return r, err
 	}
-	fleet, stop, err := startFleet(binary, server.addr, replicas)
+	fleet, stop, err := startFleet(binary, server.Addr, replicas)
 	if err != nil {
 		return r, err
 	}
@@ -75,7 +77,7 @@ func rowOf(t traffic, all []step, replicas int, before, after reading) (row, err
 	grown := func(name string, labels ...string) float64 {
 		return after.metrics.sum(name, labels...) - before.metrics.sum(name, labels...)
 	}
-	calls := func(name string) float64 { return after.redis.calls[name] - before.redis.calls[name] }
+	calls := func(name string) float64 { return after.redis.Calls[name] - before.redis.Calls[name] }
 	const stats = `cache="stats"`
 	if n := grown("cache_store_duration_seconds_count", `result="error"`); n > 0 {
 		return row{}, fmt.Errorf("%w: %.0f calls of Redis failed", errBusy, n)
@@ -85,14 +87,14 @@ func rowOf(t traffic, all []step, replicas int, before, after reading) (row, err
 	r := row{
 		Replicas: replicas, Requests: t.requests, Purges: len(all) - t.requests,
 		Service:  (after.cpu - before.cpu) / requests,
-		Redis:    (after.redis.cpu() - before.redis.cpu()) / requests,
+		Redis:    (after.redis.CPU() - before.redis.CPU()) / requests,
 		Commands: grown("db_client_operation_duration_seconds_count") / requests, // what scripts call is not among these
 		NearHits: grown("cache_requests_total", stats, `outcome="hit"`, `tier="near"`) / requests,
 		FarHits:  grown("cache_requests_total", stats, `outcome="hit"`, `tier="far"`) / requests,
 		IdealFar: float64(farHits) / requests,
 		Loads:    grown("cache_load_duration_seconds_count", stats), IdealLoads: float64(loads),
 		Coalesced: grown("cache_requests_total", stats, `outcome="coalesced"`) / requests,
-		Clients:   after.redis.number("connected_clients") - ownConnections,
+		Clients:   after.redis.Number("connected_clients") - ownConnections,
 	}
 	published := calls("publish")
 	fills := grown("cache_store_duration_seconds_count", `op="fill"`, `result="ok"`)
@@ -110,14 +112,14 @@ var errBusy = errors.New("too busy to measure")
 // reading are all counters of a fleet.
 type reading struct {
 	cpu     float64 // of all replicas, µs
-	redis   redisInfo
+	redis   redisserver.Info
 	metrics metrics // of all replicas, added up
 }
 
 // ownConnections is how many this program has to Redis.
 const ownConnections = 1
 
-func readFleet(ctx context.Context, fleet []*replica, server *redisServer) (r reading, err error) {
+func readFleet(ctx context.Context, fleet []*replica, server *redisserver.Server) (r reading, err error) {
 	r.metrics = metrics{}
 	for _, each := range fleet {
 		m, err := each.metrics(ctx)
@@ -135,7 +137,7 @@ func readFleet(ctx context.Context, fleet []*replica, server *redisServer) (r re
 		}
 		r.cpu += cpu
 	}
-	r.redis, err = server.info(ctx)
+	r.redis, err = server.Info(ctx)
 	return r, err
 }
 

@@ -46,16 +46,19 @@ func enlist(suite string, all ...contender) []contender {
 
 // order is what a process is told to do, and used what it has used until it is done.
 type order struct {
-	Callers int `json:"callers"`
-	Ops     int `json:"ops"`
+	Callers int  `json:"callers"`
+	Ops     int  `json:"ops"`
+	First   int  `json:"first,omitempty"` // the number of the first of them
+	Timed   bool `json:"timed,omitempty"` // each is timed, which itself takes 0.1 µs
 }
 
-// used is what a process has used since it began; of what it was ordered to do last, Wall and Slowest.
+// used is what a process has used since it began; of what it was ordered to do last, Wall and Took.
 type used struct {
 	CPU     time.Duration      `json:"cpu"`
 	Allocs  uint64             `json:"allocs"`
 	Bytes   uint64             `json:"bytes"`
 	Wall    time.Duration      `json:"wall"`
+	Took    []time.Duration    `json:"took,omitempty"` // by each operation, if they were timed
 	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
@@ -98,12 +101,13 @@ func contend(name string) error {
 			return err
 		}
 		start := time.Now()
-		obey(o, do)
+		took := obey(o, do)
+		wall := time.Since(start)
 		u, err := usage()
 		if err != nil {
 			return err
 		}
-		u.Wall = time.Since(start)
+		u.Wall, u.Took = wall, took
 		if c.asks != nil {
 			u.Figures = c.asks()
 		}
@@ -114,23 +118,33 @@ func contend(name string) error {
 	return nil
 }
 
-// obey has so many callers share the operations.
-func obey(o order, do func(int)) {
+// obey has so many callers share the operations, and returns what each operation took if they are timed.
+func obey(o order, do func(int)) (took []time.Duration) {
+	if o.Timed {
+		took = make([]time.Duration, o.Ops)
+		untimed := do
+		do = func(i int) {
+			start := time.Now()
+			untimed(i)
+			took[i-o.First] = time.Since(start)
+		}
+	}
 	if o.Callers <= 1 {
 		for i := range o.Ops {
-			do(i)
+			do(o.First + i)
 		}
-		return
+		return took
 	}
 	var all sync.WaitGroup
 	for c := range o.Callers {
 		all.Go(func() {
 			for i := c; i < o.Ops; i += o.Callers {
-				do(i)
+				do(o.First + i)
 			}
 		})
 	}
 	all.Wait()
+	return took
 }
 
 func usage() (used, error) {
@@ -190,8 +204,11 @@ func (p *process) stop() error {
 }
 
 // order has the process do so many operations, and returns what it has used since it began.
-func (p *process) order(callers, ops int) (u used, err error) {
-	if err := p.orders.Encode(order{callers, ops}); err != nil {
+func (p *process) order(callers, ops int) (used, error) { return p.follow(order{Callers: callers, Ops: ops}) }
+
+// follow has the process follow an order.
+func (p *process) follow(o order) (u used, err error) {
+	if err := p.orders.Encode(o); err != nil {
 		return u, fmt.Errorf("%s: %w", p.name, err)
 	}
 	if err := p.out.Decode(&u); err != nil {

@@ -24,9 +24,7 @@ type visit struct {
 }
 
 // within is how long the fastest share of all answers took at most.
-func (v visit) within(share float64) time.Duration {
-	return v.took[min(int(share*float64(len(v.took))), len(v.took)-1)]
-}
+func (v visit) within(share float64) time.Duration { return within(v.took, share) }
 
 // visitors ask a server n times over so many connections, each time when the last answer of their connection has come. It takes next to nothing of the
 // processors: what is compared is what the server takes.

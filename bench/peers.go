@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"vitrine/e2e/redisserver"
 )
 
 // podinfo is the newest that the Go module proxy has: 6.9.2.
@@ -56,11 +58,12 @@ func (b *bench) podinfos(ctx context.Context, redis string) ([]server, error) {
 func peersSuite(ctx context.Context, b *bench) (r report, err error) {
 	collector := sink()
 	defer collector.Close()
-	redis, redisProgram, err := startRedis(b.scratch)
+	inRedis, err := redisserver.Start(ctx)
 	if err != nil {
 		return r, err
 	}
-	defer func() { _ = redisProgram.stop() }()
+	defer func() { err = errors.Join(err, inRedis.Stop()) }()
+	redis := inRedis.Addr
 	exported := "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL
 
 	var servers []server

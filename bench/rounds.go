@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"time"
 )
 
 // figure is the median of rounds, with the lowest and the highest of them.
@@ -69,35 +71,64 @@ func (b *bench) turns(n int, measure func(i int) (cost, error)) ([]costs, error)
 	return all, nil
 }
 
-// working compares what contenders do themselves. A round is so many operations, which so many callers share; warm is how
-// many come before the first.
-func (b *bench) working(all []contender, callers, ops, warm int, env ...string) (results []costs, err error) {
-	var processes []*process
-	defer func() {
-		for _, p := range processes {
-			if failed := p.stop(); err == nil && failed != nil {
-				err = fmt.Errorf("%s: %w", p.name, failed)
-			}
-		}
-	}()
+// workers are processes that do their work themselves.
+type workers []*process
+
+// startWorkers starts them, and has so many callers of each do some operations that nobody measures. Who started them has
+// to stop them, also if there is an error.
+func startWorkers(all []contender, callers, warm int, env ...string) (w workers, err error) {
 	for _, c := range all {
 		p, err := c.start(env...)
 		if err != nil {
-			return nil, err
+			return w, err
 		}
-		processes = append(processes, p)
+		w = append(w, p)
 		if _, err := p.order(callers, warm); err != nil {
-			return nil, err
+			return w, err
 		}
 	}
-	return b.turns(len(all), func(i int) (cost, error) {
-		before, err := processes[i].order(0, 0)
-		if err != nil {
-			return cost{}, err
+	return w, nil
+}
+
+func (w workers) stop() error {
+	var errs []error
+	for _, p := range w {
+		if err := p.stop(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
 		}
-		after, err := processes[i].order(callers, ops)
-		return costOf(before, after, ops), err
-	})
+	}
+	return errors.Join(errs...)
+}
+
+// measure is what each of an order's operations takes.
+func (p *process) measure(o order) (cost, error) {
+	before, err := p.order(0, 0)
+	if err != nil {
+		return cost{}, err
+	}
+	after, err := p.follow(o)
+	c := costOf(before, after, o.Ops)
+	if len(after.Took) > 0 {
+		slices.Sort(after.Took)
+		c.p99 = float64(within(after.Took, .99))
+	}
+	return c, err
+}
+
+// within is how long the fastest share of all took at most. The fastest comes first.
+func within(took []time.Duration, share float64) time.Duration {
+	return took[min(int(share*float64(len(took))), len(took)-1)]
+}
+
+// working compares what contenders do themselves. A round is so many operations, which so many callers share; warm is how
+// many come before the first.
+func (b *bench) working(all []contender, callers, ops, warm int, env ...string) (results []costs, err error) {
+	w, err := startWorkers(all, callers, warm, env...)
+	defer func() { err = errors.Join(err, w.stop()) }()
+	if err != nil {
+		return nil, err
+	}
+	return b.turns(len(w), func(i int) (cost, error) { return w[i].measure(order{Callers: callers, Ops: ops}) })
 }
 
 // costOf is what each of n operations took between.

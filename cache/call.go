@@ -13,7 +13,7 @@ type call struct {
 	done  chan struct{}
 	soft  chan struct{} // closed once standIn should
 	late  chan struct{} // closed when the load's time is up, whether or not it heeds that; then lateErr may be read
-	wake  chan *message // what was heard of the key
+	wake  chan *message // what was heard of the key; nil before it waits for that
 	ctx   context.Context
 	known *entry // what it is to replace, if that is what it is for
 	alone bool   // nobody else joins it, and it waits for nobody
@@ -80,7 +80,7 @@ type answered struct {
 // newCall returns a call. known is what it is to replace, if that is what it is for.
 func newCall(ctx context.Context, src source, known *entry) *call {
 	c := &call{
-		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}), wake: make(chan *message, 4),
+		done: make(chan struct{}), soft: make(chan struct{}), late: make(chan struct{}),
 		ctx: detached{context.WithoutCancel(ctx)}, known: known, part: src.part, outcome: Miss, tier: None,
 	}
 	if src.relays {

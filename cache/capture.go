@@ -181,7 +181,10 @@ func split(h http.Header, without []string) (own http.Header) {
 // dated gives h a Date, as whatever is kept must have (RFC 9110, section 6.6.1): from Date and Age a client knows when
 // the answer was made.
 func dated(h http.Header, now time.Time) {
-	if _, err := http.ParseTime(h.Get("Date")); err != nil {
-		h.Set("Date", now.UTC().Format(http.TimeFormat))
+	if date := h.Get("Date"); date != "" { // to find that nothing is no date takes three errors
+		if _, err := http.ParseTime(date); err == nil {
+			return
+		}
 	}
+	h.Set("Date", now.UTC().Format(http.TimeFormat))
 }

@@ -10,8 +10,11 @@ func (c *Cache) written(m message) []byte {
 
 // hears takes in a message.
 func (c *Cache) hears(b []byte) {
+	if !isOf(b, c.opts.Name) {
+		return
+	}
 	m, ok := decodeMessage(b)
-	if !ok || m.cache != c.opts.Name {
+	if !ok {
 		return
 	}
 	switch {

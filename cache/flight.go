@@ -61,6 +61,9 @@ func (f *flights) begin(c *call, waiting bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.touched, c.newest, c.waiting = false, 0, waiting
+	if waiting && c.wake == nil {
+		c.wake = make(chan *message, 4)
+	}
 	for len(c.wake) > 0 {
 		<-c.wake // it is of before
 	}

@@ -77,6 +77,13 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
+// isOf tells whether a message is of that cache. All caches of a process hear those of each.
+func isOf(b []byte, cache string) bool {
+	r := reader{b: b}
+	r.byte()
+	return string(r.bytes()) == cache && !r.bad
+}
+
 // decodeMessage returns false for what is none of ours.
 func decodeMessage(b []byte) (m message, ok bool) {
 	r := reader{b: b}

@@ -9,14 +9,21 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// contenderVariable names the contender that a process of this program is.
-const contenderVariable = "BENCH_CONTENDER"
+const (
+	// contenderVariable names the contender that a process of this program is.
+	contenderVariable = "BENCH_CONTENDER"
+	// profilesVariable is a folder in which each of them leaves a profile of its CPU, for whoever wants to know why.
+	profilesVariable = "BENCH_PROFILES"
+)
 
 // contender is what is compared: either a server, or work that the process does itself.
 type contender struct {
@@ -93,6 +100,13 @@ func contend(name string) error {
 			return err
 		}
 	}
+	if dir := os.Getenv(profilesVariable); dir != "" {
+		end, err := profile(filepath.Join(dir, strings.ReplaceAll(name, "/", ": ")+".pprof"))
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	fmt.Println(addr)
 	answers := json.NewEncoder(os.Stdout)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -116,6 +130,15 @@ func contend(name string) error {
 		}
 	}
 	return nil
+}
+
+// profile writes one of the CPU until end.
+func profile(file string) (end func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, pprof.StartCPUProfile(f)
 }
 
 // obey has so many callers share the operations, and returns what each operation took if they are timed.
@@ -204,7 +227,9 @@ func (p *process) stop() error {
 }
 
 // order has the process do so many operations, and returns what it has used since it began.
-func (p *process) order(callers, ops int) (used, error) { return p.follow(order{Callers: callers, Ops: ops}) }
+func (p *process) order(callers, ops int) (used, error) {
+	return p.follow(order{Callers: callers, Ops: ops})
+}
 
 // follow has the process follow an order.
 func (p *process) follow(o order) (u used, err error) {

@@ -27,6 +27,7 @@ var suites = []suite{
 	{"proxy", proxySuite},
 	{"peers", peersSuite},
 	{"start", startSuite},
+	{"fetch", fetchSuite},
 }
 
 // bench is what suites share.

@@ -12,6 +12,7 @@ import (
 
 func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte("payload"), "tag", "era", uint64(1), uint64(7), int64(1), int64(2), int64(3), int64(4), int64(5), false)
+	f.Add(codedResponse().marshal(), "", "", uint64(2), uint64(3), int64(1), int64(2), int64(3), int64(4), int64(5), false)
 	f.Add([]byte{}, "", "", uint64(0), uint64(0), int64(0), int64(-1), int64(0), int64(0), int64(0), true)
 	f.Fuzz(func(t *testing.T, payload []byte, tag, era string, id, seq uint64, created, expires, stale, last, cost int64, failed bool) {
 		cost &= 1<<63 - 1
@@ -54,6 +55,9 @@ func FuzzEnvelope(f *testing.F) {
 
 func FuzzOpen(f *testing.F) {
 	f.Add(seal(kindResponse, 0, &entry{tags: []string{"a"}}, newResponse(200, forAll, http.Header{"A": {"b", "c"}}, []byte("body")).marshal()))
+	coded := codedResponse()
+	f.Add(coded.marshal())
+	f.Add(seal(kindResponse, 0, &entry{}, coded.marshal()))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, payload, err := open(kindResponse, 0, b); err == nil {

@@ -83,6 +83,12 @@ type HTTP struct {
 	// NoETag keeps 200 answers without an ETag as they are. False means that they get one, a hash of what they
 	// are, so that clients may ask whether theirs is still good.
 	NoETag bool
+	// Encodings are the content codings, the preferred one first, in which what is kept is kept as well, so that clients
+	// who name them in Accept-Encoding get less to carry and nothing is compressed for each: "zstd" and "gzip". They are made once, by
+	// whoever loads, and other processes serve what is there. It takes a 200 of 1 KiB or more, of a type that can be
+	// compressed, that has no Content-Encoding, no digest and no no-transform, and does not itself depend on Accept-Encoding;
+	// each coding has an ETag of its own. Ranges are of the body as it came. Nil means none.
+	Encodings []string
 }
 
 // Limits bound what loads and calls of the far tier may take.
@@ -207,6 +213,11 @@ func (o Options) validate(far Store) error {
 	for _, name := range o.HTTP.Targeted {
 		if !validField.MatchString(name) {
 			errs = append(errs, fmt.Errorf("HTTP.Targeted %q: not the name of a header field", name))
+		}
+	}
+	for i, name := range o.HTTP.Encodings {
+		if codingOf(name) == nil || slices.Contains(o.HTTP.Encodings[:i], name) {
+			errs = append(errs, fmt.Errorf("HTTP.Encodings %q: allowed are zstd and gzip, each once", name))
 		}
 	}
 	if !(o.Tuning.Jitter >= 0 && o.Tuning.Jitter <= 1) {

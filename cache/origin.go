@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -181,7 +182,7 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 		h[askedRange] = []string{o.q.part.text}
 	}
 	p := newResponse(status, u.traits, h, body)
-	e := &entry{value: p, size: p.size() + sizeOf(tags), tags: tags, lifetime: o.lives(u.created, u.fresh, u.stale, kept)}
+	e := &entry{value: p, tags: tags, lifetime: o.lives(u.created, u.fresh, u.stale, kept)}
 	if proven {
 		e.cost = o.f.before.cost
 	}
@@ -193,10 +194,30 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 		l.stored = e.end().After(x.now) && u.detail == "" && !(l.failing && o.f.standIn.Load() != nil)
 	}
 	leads := o.guides(&l, x.now)
+	if l.stored && (proven || len(o.opts.HTTP.Encodings) > 0) {
+		o.code(p, x, u.vary, proven)
+	}
+	e.size = p.size() + sizeOf(tags)
 	if o.far != nil && (l.stored || leads && !l.unshared) {
 		l.payload = p.marshal()
 	}
 	return l
+}
+
+// code has p have its body in other codings, if it may. That is done before anybody has the response, so that it is shared as
+// it is kept: compressed once for the fleet, in the load's place, and sent so to those who wait as well. To them it costs
+// less than the handler's and the far tier's time (BenchmarkBody), and the larger the body, the more they gain by a shorter
+// one. What is proven has been through it.
+func (o *load) code(p *response, x exchange, vary []string, proven bool) {
+	cc, _ := targetedAt(x.h, o.opts.HTTP.Targeted, o.opts.Name)
+	switch {
+	case slices.Contains(vary, "Accept-Encoding"), cc.has("no-transform"), !p.compressible():
+		// The handler has chosen.
+	case proven:
+		p.coded = o.before.coded
+	default:
+		p.coded = p.compressed(o.opts.HTTP.Encodings)
+	}
 }
 
 // guides says where a response is kept that depends on fields of its request. It tells whether others that ask for the same

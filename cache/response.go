@@ -18,6 +18,7 @@ type response struct {
 	traits
 	fields []field // sorted by name
 	body   []byte
+	coded  *coded // the body in other codings; nil: in none
 
 	recent atomic.Pointer[nearAnswer]
 }
@@ -30,7 +31,7 @@ type field struct {
 }
 
 // responseSchema is that of the payloads of responses and guides.
-const responseSchema = 1
+const responseSchema = 2
 
 func (e *entry) asResponse() *response { p, _ := e.value.(*response); return p }
 
@@ -68,9 +69,17 @@ func (p *response) write(w http.ResponseWriter, r *http.Request) (status int, n 
 	for _, f := range p.fields {
 		put(h, f.name, f.values)
 	}
+	body := p.body
+	if p.coded != nil {
+		put(h, "Vary", byEncoding)
+		if d := p.codedFor(r); d != nil {
+			d.describe(h)
+			body = d.body
+		}
+	}
 	switch {
 	case p.status == http.StatusOK && conditional(r.Header):
-		return p.writeSome(w, r)
+		return p.writeSome(w, r, body)
 	case p.status == http.StatusPartialContent:
 		return p.writePart(w, r)
 	}
@@ -78,14 +87,22 @@ func (p *response) write(w http.ResponseWriter, r *http.Request) (status int, n 
 	if r.Method == http.MethodHead || !bodyAllowed(p.status) {
 		return p.status, 0
 	}
-	written, _ := w.Write(p.body) // a client that is gone: the server notices
+	written, _ := w.Write(body) // a client that is gone: the server notices
 	return p.status, int64(written)
 }
 
-// writeSome leaves it to net/http what of the response a conditional request or one for a range gets.
-func (p *response) writeSome(w http.ResponseWriter, r *http.Request) (status int, n int64) {
+// asksForPart tells whether r has a Range that counts: of a GET, and of a known unit (RFC 9110, section 14.2).
+func asksForPart(r *http.Request) bool {
+	if r.Header["Range"] == nil || r.Method == http.MethodHead {
+		return false
+	}
 	unit, _, _ := strings.Cut(r.Header.Get("Range"), "=")
-	whole := r.Method == http.MethodHead || !strings.EqualFold(unit, "bytes") // Range is for GET alone, and of known units (RFC 9110, section 14.2)
+	return strings.EqualFold(unit, "bytes")
+}
+
+// writeSome leaves it to net/http what of body a conditional request or one for a range gets.
+func (p *response) writeSome(w http.ResponseWriter, r *http.Request, body []byte) (status int, n int64) {
+	whole := !asksForPart(r)
 	if r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil || whole {
 		r = r.Clone(r.Context())
 		delete(r.Header, "If-Match")
@@ -99,7 +116,7 @@ func (p *response) writeSome(w http.ResponseWriter, r *http.Request) (status int
 		modified = time.Time{}
 	}
 	counted := &counter{ResponseWriter: w, status: p.status}
-	http.ServeContent(counted, r, "", modified, bytes.NewReader(p.body))
+	http.ServeContent(counted, r, "", modified, bytes.NewReader(body))
 	return counted.status, counted.n
 }
 
@@ -158,11 +175,14 @@ func (p *response) size() int {
 			n += len(v) + 16
 		}
 	}
+	for d := p.coded; d != nil; d = d.next {
+		n += d.size()
+	}
 	return n
 }
 
 // marshal writes the response as: status, traits, number of fields, each field's name and number of values and
-// values, body.
+// values, body, each coding's name and the body in it, and the empty name.
 func (p *response) marshal() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, p.size()+16), uint64(p.status))
 	b = append(b, byte(p.traits))
@@ -174,7 +194,11 @@ func (p *response) marshal() []byte {
 			b = appendString(b, v)
 		}
 	}
-	return appendString(b, p.body)
+	b = appendString(b, p.body)
+	for d := p.coded; d != nil; d = d.next {
+		b = appendString(appendString(b, d.name), d.body)
+	}
+	return appendString(b, "")
 }
 
 var errResponse = errors.New("neither a response nor a guide")
@@ -204,9 +228,20 @@ func unmarshalResponse(b []byte) (*response, error) {
 			return nil, errResponse
 		}
 	}
-	body := r.bytes()
+	p := newResponse(status, t, header, r.bytes())
+	for last := &p.coded; ; last = &(*last).next {
+		name := string(r.bytes())
+		if name == "" {
+			break
+		}
+		c := codingOf(name)
+		if c == nil || status != http.StatusOK {
+			return nil, errResponse
+		}
+		*last = newCoded(c, r.bytes(), p.header("Etag"))
+	}
 	if r.bad || len(r.b) != 0 || status < 100 || status > 999 {
 		return nil, errResponse
 	}
-	return newResponse(status, t, header, body), nil
+	return p, nil
 }

@@ -90,6 +90,7 @@ func FuzzGuide(f *testing.F) {
 	f.Add([]byte{}, true, uint64(0), "", "")
 	f.Add((&guide{id: 7, fields: []string{"Accept"}}).marshal(), false, uint64(7), "Accept", "Cookie")
 	f.Add(newResponse(200, aged, http.Header{"A": {"b", "c"}}, []byte("body")).marshal(), true, uint64(1), "Ä", "*")
+	f.Add(codedResponse().marshal(), true, uint64(1), "", "")
 	f.Add([]byte{0, 0, 1}, false, uint64(1)<<63, "", strings.Repeat("x", 300))
 	f.Fuzz(func(t *testing.T, b []byte, alone bool, id uint64, one, other string) {
 		for _, g := range []*guide{{alone: alone, id: id, fields: []string{one, other}}, {alone: true, id: id}} {

@@ -28,6 +28,7 @@ var suites = []suite{
 	{"peers", peersSuite},
 	{"start", startSuite},
 	{"fetch", fetchSuite},
+	{"far", farSuite},
 }
 
 // bench is what suites share.

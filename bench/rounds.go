@@ -26,6 +26,14 @@ type cost struct {
 	cpu, wall     float64 // ns
 	allocs, bytes float64
 	p99           float64 // ns; 0: not measured
+	redis         redisUse
+}
+
+// redisUse is what a Redis did for an operation.
+type redisUse struct {
+	cpu      float64 // ns
+	commands float64 // those that scripts make included
+	bytes    float64 // that it sent
 }
 
 // costs are those of one contender, a round each.

@@ -27,6 +27,7 @@ var suites = []suite{
 	{"proxy", proxySuite},
 	{"peers", peersSuite},
 	{"start", startSuite},
+	{"collector", collectorSuite},
 	{"fetch", fetchSuite},
 	{"far", farSuite},
 }

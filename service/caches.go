@@ -33,11 +33,14 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			near = -1
 		}
 		*each.cache, err = cache.New(far, cache.Options{
-			Name:           each.name,
-			TTL:            cfg.cacheTTL,
-			Near:           near,
-			Stale:          cache.Staleness{WhileRevalidate: cfg.cacheStale, IfError: cfg.cacheStaleError, SoftTimeout: cfg.softTimeout},
-			HTTP:           cache.HTTP{Query: []string{}}, // no answer depends on it
+			Name:  each.name,
+			TTL:   cfg.cacheTTL,
+			Near:  near,
+			Stale: cache.Staleness{WhileRevalidate: cfg.cacheStale, IfError: cfg.cacheStaleError, SoftTimeout: cfg.softTimeout},
+			HTTP: cache.HTTP{
+				Query:     []string{}, // no answer depends on it
+				Encodings: []string{"zstd", "gzip"},
+			},
 			Registerer:     t.Registry,
 			TracerProvider: t.TracerProvider,
 			Logger:         t.Logger,

@@ -40,17 +40,18 @@ func (s source) mayShare(l loaded, o Outcome) bool { return s.shares == nil || s
 
 // ready concludes with what the near tier has under k, and refreshes it behind the answer if that is due. It returns nil
 // where somebody has to look further. src is asked for where it is needed.
-func (c *Cache) ready(ctx context.Context, k entryKey, src func() source) (*entry, Result) {
+func (c *Cache) ready(ctx context.Context, k entryKey, src func() source) *entry {
 	now := time.Now()
 	e := c.near.get(k, now)
 	if e == nil {
-		return nil, Result{}
+		return nil
 	}
 	outcome := e.ready(now)
 	if outcome == "" {
-		return nil, Result{}
+		return nil
 	}
-	return e, c.serves(ctx, k, src, e, outcome, now)
+	c.serves(ctx, k, src, e, outcome, now)
+	return e
 }
 
 // serves concludes with e, which the near tier has under k, and refreshes it behind the answer if that is due.

@@ -188,7 +188,7 @@ func (s *forgetful) Purges(_ context.Context, _ string, _ cache.Mark, _ string) 
 // TestAccountStaysSmall: what it forgets it takes for purged.
 func TestAccountStaysSmall(t *testing.T) {
 	for _, far := range []cache.Store{nil, new(storetest.Memory)} {
-		c := newCache(t, far, cache.Options{TTL: time.Hour})
+		c := newCache(t, far, cache.Options{TTL: time.Hour, Limits: cache.Limits{StoreTimeout: time.Minute}}) // it is not about time
 		from := new(origins)
 		fetch(t, c, "tagged", tagged(from.load, "a"))
 		fetch(t, c, "untagged", from.load)

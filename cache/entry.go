@@ -34,27 +34,27 @@ func (k entryKey) far(cache string) string {
 	return cache + ":" + string(k.kind) + ":" + k.host + k.name
 }
 
-// entry is a value with what is known of it. All but the atomics is immutable once it is shared.
+// entry is a value with what is known of it. All but the atomics is immutable once it is shared. What a hit looks at
+// stands together: it comes from memory in two lines of the processor's cache.
 type entry struct {
 	value any
-	size  int // bytes of payload
 	lifetime
-	cost time.Duration // what the load took
-
-	id     uint64 // random: two entries of one id are the same
-	schema uint64 // see schemaOf
-	mark   Mark   // of the account when its load began: purges numbered higher concern it
-	tags   []string
-	error  bool // value is a failure
-
-	hash      uint64 // decides whether it is simulated
-	weight    uint32 // in the near tier
-	simulated atomic.Bool
-	refreshed atomic.Int32 // see early
+	cost      time.Duration // what the load took
+	hash      uint64        // decides whether it is simulated
 	hits      atomic.Int64
 	trust     atomic.Int64 // see near.trusted
 	checked   atomic.Int64 // when the far tier was last known to have it, nanoseconds since 1970
-	resting   atomic.Int64 // until then it stands in for loads that nobody tries, likewise
+	simulated atomic.Bool
+	error     bool         // value is a failure
+	refreshed atomic.Int32 // see early
+
+	resting atomic.Int64 // until then it stands in for loads that nobody tries, nanoseconds since 1970
+	id      uint64       // random: two entries of one id are the same
+	schema  uint64       // see schemaOf
+	mark    Mark         // of the account when its load began: purges numbered higher concern it
+	tags    []string
+	size    int    // bytes of payload
+	weight  uint32 // in the near tier
 }
 
 // with is e with another lifetime. What is counted of it begins again, but for its hits.

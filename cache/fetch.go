@@ -22,7 +22,7 @@ type valueOf[T any] struct{ v T }
 // again, if Limits.Loads are taken, also beyond ctx.
 func Fetch[T any](ctx context.Context, c *Cache, key string, load func(context.Context) (T, error)) (T, error) {
 	k := entryKey{kind: kindValue, name: key}
-	if e, _ := c.ready(ctx, k, func() source { return valueSource(c, load) }); e != nil {
+	if e := c.ready(ctx, k, func() source { return valueSource(c, load) }); e != nil {
 		return valueFrom[T](key, e.value)
 	}
 	l, _, err := c.answer(ctx, k, valueSource(c, load), nil)

@@ -55,7 +55,10 @@ func newMetrics(name string) *metrics {
 		Name: "cache_saved_seconds_total", ConstLabels: m.labels,
 		Help: "Seconds of the origin that hits did not spend: the sum of what their loads had taken.",
 	}, func() float64 { return float64(m.saved.Load()) / 1e6 })
-	age := prometheus.NewHistogram(histogram("cache_age_seconds", "Age of the kept values that were served.", m.labels, ageBuckets))
+	// Without native buckets, which twice as much of a hit's time would go into: of ages nobody needs the third digit.
+	age := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "cache_age_seconds", Help: "Age of the kept values that were served.", ConstLabels: m.labels, Buckets: ageBuckets,
+	})
 	m.age = age
 
 	evictions := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -198,7 +201,7 @@ func observe(o prometheus.Observer, d time.Duration, sc trace.SpanContext) {
 	})
 }
 
-// Classic bucket bounds in seconds; the native buckets are finer.
+// Classic bucket bounds in seconds; native buckets are finer.
 var (
 	loadBuckets  = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	ageBuckets   = []float64{1, 5, 15, 30, 60, 300, 900, 3600, 21600, 86400}

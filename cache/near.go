@@ -12,20 +12,27 @@ import (
 // hash table and in the policy's queues, and the entry and response structs. TestNearOverhead measures it.
 const entryOverhead = 740
 
+// coarse is how far behind the time may be by which entries leave the near tier. Whoever finds one looks at its own times, so
+// that another look at the precise clock, a tenth of what a hit costs, would tell nothing more.
+const coarse = time.Second
+
 // near is the tier in this process. It holds decoded entries and forgets them when they are of no more use or
 // when they would exceed its bytes.
 type near struct {
 	otter   *otter.Cache[entryKey, *entry]
-	checked time.Duration // how long the far tier need not be asked; 0: there is none
-	trusted atomic.Int64  // counts the times when all that is held may have been out of date
+	clock   *otter.CoarseClock // by which otter lets go of what is past its time
+	checked time.Duration      // how long the far tier need not be asked; 0: there is none
+	trusted atomic.Int64       // counts the times when all that is held may have been out of date
 }
 
 func newNear(bytes int64, checked time.Duration, m *metrics) *near {
-	return &near{checked: checked, otter: otter.Must(&otter.Options[entryKey, *entry]{
+	clock := otter.NewCoarseClock(coarse)
+	return &near{checked: checked, clock: clock, otter: otter.Must(&otter.Options[entryKey, *entry]{
+		Clock:         clock,
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ entryKey, e *entry) uint32 { return e.weight },
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[entryKey, *entry]) time.Duration {
-			return max(time.Until(e.Value.end()), time.Nanosecond)
+			return max(time.Until(e.Value.end()), 0) + coarse
 		}),
 		OnAtomicDeletion: func(e otter.DeletionEvent[entryKey, *entry]) {
 			switch e.Cause {
@@ -141,5 +148,6 @@ func (n *near) distrust() {
 func (n *near) close() {
 	if n != nil {
 		n.otter.StopAllGoroutines()
+		n.clock.Stop()
 	}
 }

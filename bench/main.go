@@ -30,6 +30,7 @@ var suites = []suite{
 	{"collector", collectorSuite},
 	{"fetch", fetchSuite},
 	{"far", farSuite},
+	{"stampede", stampedeSuite},
 }
 
 // bench is what suites share.

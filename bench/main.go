@@ -28,6 +28,7 @@ var suites = []suite{
 	{"peers", peersSuite},
 	{"start", startSuite},
 	{"collector", collectorSuite},
+	{"bodies", bodiesSuite},
 	{"fetch", fetchSuite},
 	{"far", farSuite},
 	{"stampede", stampedeSuite},

@@ -32,6 +32,7 @@ var suites = []suite{
 	{"fetch", fetchSuite},
 	{"far", farSuite},
 	{"stampede", stampedeSuite},
+	{"hitratio", hitratioSuite},
 }
 
 // bench is what suites share.

@@ -4,11 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
-	"github.com/dunglas/httpsfv"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -78,22 +77,24 @@ func (k entryKey) missing() string {
 	return forwardURI
 }
 
-// CacheStatus spells the result as a member of the Cache-Status field (RFC 9211).
+// CacheStatus spells the result as a member of the Cache-Status field (RFC 9211): all of its parts are tokens and numbers.
 func (r Result) CacheStatus() string {
-	item := httpsfv.NewItem(httpsfv.Token(r.Cache))
-	add := item.Params.Add
+	b := append(make([]byte, 0, 96), r.Cache...)
+	token := func(name, value string) { b = append(append(append(append(b, "; "...), name...), '='), value...) }
+	number := func(name string, v int64) { token(name, ""); b = strconv.AppendInt(b, v, 10) }
+	flag := func(name string) { b = append(append(b, "; "...), name...) }
 	if r.Outcome == Rejected {
-		add("fwd", httpsfv.Token("miss"))
-		add("detail", httpsfv.Token(Rejected))
-		return marshaled(item)
+		token("fwd", "miss")
+		token("detail", string(Rejected))
+		return string(b)
 	}
 	detail := r.Detail
 	switch {
 	case r.Forward != "":
-		add("fwd", httpsfv.Token(r.Forward))
+		token("fwd", r.Forward)
 	case r.kept():
-		add("hit", true)
-		add("ttl", int64(r.TTL/time.Second))
+		flag("hit")
+		number("ttl", int64(r.TTL/time.Second))
 	}
 	switch r.Outcome {
 	case Hit:
@@ -101,26 +102,20 @@ func (r Result) CacheStatus() string {
 	case Stale, StaleError:
 		detail = string(r.Outcome)
 		if r.Forward != "" && r.Status != 0 {
-			add("fwd-status", int64(r.Status))
+			number("fwd-status", int64(r.Status))
 		}
 	case Revalidated:
-		add("fwd-status", int64(http.StatusNotModified))
+		number("fwd-status", http.StatusNotModified)
 	case Coalesced:
-		add("collapsed", true)
+		flag("collapsed")
 	}
 	if r.Stored {
-		add("stored", true)
+		flag("stored")
 	}
 	if detail != "" {
-		add("detail", httpsfv.Token(detail))
+		token("detail", detail)
 	}
-	return marshaled(item)
-}
-
-// marshaled is item with spaces, as RFC 9211 writes it. It never fails: names and details are tokens.
-func marshaled(item httpsfv.Item) string {
-	text, _ := httpsfv.Marshal(item)
-	return strings.ReplaceAll(text, ";", "; ")
+	return string(b)
 }
 
 // LogAttrs says for an access line how the answer came about: cache, outcome and tier, of a kept value its age

@@ -1,6 +1,9 @@
 package cache
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // Numbers are uvarints, and strings follow their length.
 
@@ -33,6 +36,12 @@ func (r *reader) bytes() []byte {
 		return nil
 	}
 	return r.take(int(n))
+}
+
+// text is bytes as a string, which shares their memory: nobody writes to what is read.
+func (r *reader) text() string {
+	b := r.bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 func (r *reader) take(n int) []byte {

@@ -213,34 +213,38 @@ func decodeResponse(b []byte) (any, error) {
 
 func unmarshalResponse(b []byte) (*response, error) {
 	r := reader{b: b}
-	status, t, header := int(r.uvarint()), traits(r.byte()), make(http.Header)
-	for range r.uvarint() {
-		name := string(r.bytes())
-		var values []string
+	p := &response{status: int(r.uvarint()), traits: traits(r.byte())}
+	n := r.uvarint()
+	const usual = 16
+	p.fields = make([]field, 0, min(n, usual))
+	values := make([]string, 0, min(n, usual)) // of all fields: most have one
+	for last := ""; n > 0; n-- {
+		name, first := r.text(), len(values)
 		for range r.uvarint() {
-			values = append(values, string(r.bytes()))
+			values = append(values, r.text())
 			if r.bad {
 				return nil, errResponse
 			}
 		}
-		header[name] = values
-		if r.bad {
-			return nil, errResponse
+		if r.bad || name <= last {
+			return nil, errResponse // it would not be found
 		}
+		p.fields = append(p.fields, field{name, values[first:len(values):len(values)]})
+		last = name
 	}
-	p := newResponse(status, t, header, r.bytes())
+	p.body = r.bytes()
 	for last := &p.coded; ; last = &(*last).next {
 		name := string(r.bytes())
 		if name == "" {
 			break
 		}
 		c := codingOf(name)
-		if c == nil || status != http.StatusOK {
+		if c == nil || p.status != http.StatusOK {
 			return nil, errResponse
 		}
 		*last = newCoded(c, r.bytes(), p.header("Etag"))
 	}
-	if r.bad || len(r.b) != 0 || status < 100 || status > 999 {
+	if r.bad || len(r.b) != 0 || p.status < 100 || p.status > 999 {
 		return nil, errResponse
 	}
 	return p, nil

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// leastCompressed is the shortest body, in bytes, that is compressed. With its header a shorter one leaves in one
-	// packet as it is, so that nobody has it earlier, and the copies would be small beside what an entry takes without them.
+	// leastCompressed is the shortest body, in bytes, that is compressed. A shorter one fits in one packet with its header as it
+	// is, so that nobody would have it earlier.
 	leastCompressed = 1 << 10
 	// mostOfBody is the largest share of a body that a copy in a coding is worth its memory for.
 	mostOfBody = .9
@@ -34,8 +34,8 @@ type encoder interface {
 	Reset(io.Writer)
 }
 
-// codings are all that HTTP.Encodings may name, at the levels that their libraries call default: the next better ones cost
-// four times as much for a hundredth of the body.
+// codings are all that HTTP.Encodings may name, at the levels that their libraries call default: the best ones cost three to
+// nine times as much, for one or two hundredths of the body.
 var codings = [...]*coding{
 	{0, "zstd", []string{"zstd"}, &sync.Pool{New: func() any {
 		// Without concurrency it is plain code. A client needs as much memory as the window is large (RFC 9659: 8 MiB at most).

@@ -194,7 +194,7 @@ func (o *load) brought(status int, h http.Header, body []byte, proven bool) load
 		l.stored = e.end().After(x.now) && u.detail == "" && !(l.failing && o.f.standIn.Load() != nil)
 	}
 	leads := o.guides(&l, x.now)
-	if l.stored && (proven || len(o.opts.HTTP.Encodings) > 0) {
+	if l.stored && len(o.opts.HTTP.Encodings) > 0 {
 		o.code(p, x, u.vary, proven)
 	}
 	e.size = p.size() + sizeOf(tags)

@@ -234,7 +234,7 @@ func unmarshalResponse(b []byte) (*response, error) {
 	}
 	p.body = r.bytes()
 	for last := &p.coded; ; last = &(*last).next {
-		name := string(r.bytes())
+		name := r.text()
 		if name == "" {
 			break
 		}

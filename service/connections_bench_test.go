@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,8 +16,10 @@ import (
 // request.
 func BenchmarkConnectionMemory(b *testing.B) {
 	const connections = 4096
-	server := startVariant(b, slices.IndexFunc(variants, func(v variant) bool { return v.name == "near hit, 1 % sampled and exported" }), "http://127.0.0.1:1")
-	server.load(b, 64*100) // so that it has grown as far as work alone makes it
+	server := startHitServer(b)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: hitConnections}}
+	defer client.CloseIdleConnections()
+	server.ask(b, client, 100) // so that it has grown as far as work alone makes it
 	before := server.resident(b)
 	for b.Loop() {
 		for range connections {
@@ -39,8 +40,8 @@ func BenchmarkConnectionMemory(b *testing.B) {
 }
 
 // resident is the process' memory, in bytes.
-func (p serverProcess) resident(b *testing.B) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+func (s hitServer) resident(b *testing.B) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
 	if err != nil {
 		b.Fatal(err)
 	}

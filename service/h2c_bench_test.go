@@ -1,21 +1,18 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"slices"
-	"sync"
 	"testing"
 )
 
 // BenchmarkH2C compares what a near hit costs the server's process over HTTP/1.1, on 64 connections, and over HTTP/2
 // without TLS, as 64 streams of one, in rounds that take turns.
 func BenchmarkH2C(b *testing.B) {
-	const requests, atOnce = 64 * 200, 64
-	i := slices.IndexFunc(variants, func(v variant) bool { return v.name == "near hit, 1 % sampled and exported" })
-	server := startVariant(b, i, "http://127.0.0.1:1") // nobody takes its spans
+	const requests = 200 // a connection
+	server := startHitServer(b)
 	client := func(h2c bool) *http.Client {
-		t := &http.Transport{MaxIdleConnsPerHost: atOnce, Protocols: new(http.Protocols)}
+		t := &http.Transport{MaxIdleConnsPerHost: hitConnections, Protocols: new(http.Protocols)}
 		t.Protocols.SetHTTP1(!h2c)
 		t.Protocols.SetUnencryptedHTTP2(h2c)
 		b.Cleanup(t.CloseIdleConnections)
@@ -24,22 +21,8 @@ func BenchmarkH2C(b *testing.B) {
 	clients := []*http.Client{client(false), client(true)}
 	load := func(c *http.Client) (µs float64) {
 		before := server.cpu(b)
-		var all sync.WaitGroup
-		for range atOnce {
-			all.Go(func() {
-				for range requests / atOnce {
-					res, err := c.Get("http://" + server.addr + "/slow")
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					_, _ = io.Copy(io.Discard, res.Body)
-					res.Body.Close()
-				}
-			})
-		}
-		all.Wait()
-		return float64((server.cpu(b) - before).Microseconds()) / requests
+		server.ask(b, c, requests)
+		return float64((server.cpu(b) - before).Microseconds()) / (requests * hitConnections)
 	}
 	load(clients[0])
 	load(clients[1])

@@ -18,8 +18,8 @@ import (
 
 // TestMain hides what the environment says to the program.
 func TestMain(m *testing.M) {
-	if name := os.Getenv("BENCH_VARIANT"); name != "" {
-		if err := serveVariant(name); err != nil {
+	if os.Getenv(hitServerVariable) != "" {
+		if err := serveHits(); err != nil {
 			panic(err)
 		}
 		return

@@ -17,7 +17,7 @@ func TestCollectorSuite(t *testing.T) {
 
 // TestCollected tells what happened since it was last asked.
 func TestCollected(t *testing.T) {
-	p, err := collectorContenders[0].start(entriesVariable + "=1")
+	p, err := collectorContenders[0].start(entriesVariable+"=1", "GOGC=off") // nothing is collected but what is asked for
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +41,9 @@ func TestCollected(t *testing.T) {
 		if f["cycles"] > 0 {
 			if f["cycles"] > 1 || f["busy"] <= 0 || f["live"] <= 0 || f["pause"] <= 0 {
 				t.Errorf("a collection is told as %v", f)
+			}
+			if u, err = p.order(0, 0); err != nil || u.Figures["cycles"] != 0 {
+				t.Errorf("it is told twice, now as %v (%v)", u.Figures, err)
 			}
 			return
 		}

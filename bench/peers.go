@@ -135,7 +135,7 @@ func peersSuite(ctx context.Context, b *bench) (r report, err error) {
 		"stampede keeps 512 answers by a hash of path and body and coalesces; gin-contrib/cache and gin-cache keep any number by URI, and only the latter coalesces; none of the three reads `Cache-Control` or `Vary`",
 		"fiber's is on fasthttp instead of net/http, and so is the row of it without a cache",
 		"podinfo is "+podinfoVersion+" (6.9.2), built as its image is: by default it counts and times requests, and neither traces nor logs them; its cache sends `PING`, `EXISTS` and `GET`, over a pool of which three connections stay",
-		"souin is left out: the store that it brings is for development, and the modules of the others are not on the Go module proxy; neither are victorspringer/http-cache and lox/httpcache; gregjones/httpcache and bxcodec/httpcache are for clients",
+		"souin is left out: it warns of the store that it brings, \"for development purpose\", and its module for otter is not on the Go module proxy; neither are victorspringer/http-cache and lox/httpcache; gregjones/httpcache and bxcodec/httpcache are for clients",
 	)
 	return r, nil
 }

@@ -204,7 +204,7 @@ func (c *Cache) settle(ctx context.Context, f *call, k entryKey, src source, l l
 		m.kind = filled
 	case l.unshared && (f.alone || l.detail == ruleAuthorization || l.status == http.StatusRequestedRangeNotSatisfiable):
 		m.kind = abandoned // it says nothing of what others get
-	case !l.unshared && len(l.payload) > 0 && len(l.payload) <= maxPassed:
+	case !l.unshared && l.payload != nil && len(l.payload) <= maxPassed:
 		m.kind = passed
 	default:
 		m.kind = released

@@ -4,7 +4,9 @@ go 1.26.0
 
 require (
 	github.com/Yiling-J/theine-go v0.6.3
+	github.com/allegro/bigcache/v3 v3.1.0
 	github.com/chenyahui/gin-cache v1.10.0
+	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/gin-contrib/cache v1.4.1
 	github.com/gin-gonic/gin v1.10.1

@@ -33,6 +33,7 @@ var suites = []suite{
 	{"far", farSuite},
 	{"stampede", stampedeSuite},
 	{"hitratio", hitratioSuite},
+	{"memory", memorySuite},
 }
 
 // bench is what suites share.

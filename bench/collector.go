@@ -248,10 +248,14 @@ func collectorSuite(_ context.Context, b *bench) (r report, err error) {
 		return r, err
 	}
 	r.Goals = []goal{{Work: "what a near hit leaves to collect", Against: "3 allocations", Bound: 3, Unit: "allocations", Got: hits[0].of(wholeAllocs)}}
+	many, collecting := tiers[1], tiers[2]
+	hit := many.of(func(r tierRound) float64 { return r.cpu }).Median
+	until := many.of(func(r tierRound) float64 { return r.live / r.bytes }).Median // the heap has doubled
+	collection := float64(requests) * (collecting.of(func(r tierRound) float64 { return r.cpu }).Median - hit)
 	r.Notes = []string{
 		fmt.Sprintf("%d connections ask for entries all over the near tier, each when its last answer has come: %s hits a round; of p50 to p99.9 and of pauses the medians of rounds are shown, of the slowest the highest", few, number(float64(requests))),
-		fmt.Sprintf("No request is sampled, and `GOGC` is as it comes: 1 MiB is collected all the time, and 1 GiB once in %s hits, when it has doubled, hence the last row, where a collection begins with each round",
-			number(tiers[1].of(func(r tierRound) float64 { return r.live / r.bytes }).Median)),
+		fmt.Sprintf("No request is sampled, and `GOGC` is as it comes: 1 MiB is collected all the time, and 1 GiB when it has doubled, once in %s hits; hence the last row, where a collection begins with each round. It takes %s of CPU time, which is %s %% of what the hits until the next take",
+			number(until), duration(collection), number(100*collection/(until*hit))),
 		"The goal's hits come without a network: net/http itself allocates more for each request",
 	}
 	return r, nil

@@ -444,27 +444,41 @@ func TestWhoeverAnswersAnswersInTheCoding(t *testing.T) {
 	})
 }
 
-// TestEncodingsOfTheFleet: what one replica has compressed the others serve, and need not be able to themselves.
+// TestEncodingsOfTheFleet: what one replica has compressed the others serve, also in a coding that they would not have made,
+// and also when they have proven it.
 func TestEncodingsOfTheFleet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var far storetest.Memory
-		o := new(pages)
-		opts := cache.Options{TTL: time.Minute, HTTP: bothCodings}
-		one := newCache(t, &far, opts)
-		opts.HTTP.Encodings = nil
-		two := newCache(t, &far, opts)
-		synctest.Wait()
-		first := do(one.Handler(o), "GET", "/", "Accept-Encoding", browser)
-		for range 2 {
-			w := do(two.Handler(o), "GET", "/", "Accept-Encoding", browser)
-			expectPage(t, w, 1, "zstd")
-			if !bytes.Equal(w.Body.Bytes(), first.Body.Bytes()) || w.Header().Get("Etag") != `"v-zstd"` {
-				t.Errorf("%v", w.Header())
+	for _, others := range [][]string{nil, {"gzip"}} {
+		synctest.Test(t, func(t *testing.T) {
+			var far storetest.Memory
+			o := &pages{answer: func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Header.Get("If-None-Match") != "" {
+					w.WriteHeader(http.StatusNotModified)
+				}
+				return r.Header.Get("If-None-Match") != ""
+			}}
+			opts := cache.Options{TTL: time.Minute, HTTP: bothCodings}
+			one := newCache(t, &far, opts)
+			opts.HTTP.Encodings = others
+			two := newCache(t, &far, opts)
+			synctest.Wait()
+			first := do(one.Handler(o), "GET", "/", "Accept-Encoding", browser)
+			for proven := range 2 {
+				for range 2 {
+					w := do(two.Handler(o), "GET", "/", "Accept-Encoding", browser)
+					expectPage(t, w, 1, "zstd")
+					if !bytes.Equal(w.Body.Bytes(), first.Body.Bytes()) || w.Header().Get("Etag") != `"v-zstd"` || o.asked.Load() != int64(1+proven) {
+						t.Errorf("asked %d times: %v", o.asked.Load(), w.Header())
+					}
+				}
+				expectPage(t, do(two.Handler(o), "GET", "/", "Accept-Encoding", "gzip"), 1, "gzip")
+				expectPage(t, do(two.Handler(o), "GET", "/"), 1, "identity")
+				if others == nil {
+					break // who makes none drops them with the next that it brings
+				}
+				time.Sleep(2 * time.Minute)
 			}
-		}
-		expectPage(t, do(two.Handler(o), "GET", "/", "Accept-Encoding", "gzip"), 1, "gzip")
-		expectPage(t, do(two.Handler(o), "GET", "/"), 1, "identity")
-	})
+		})
+	}
 }
 
 // TestCodedHitAllocates nothing more than one of the body as it came.

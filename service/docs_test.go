@@ -96,7 +96,7 @@ func makeBusy(t *testing.T) busy {
 	return busy{p, recorder.Ended()}
 }
 
-// askRedis brings about what no request is sure to: a new connection, and an error of Redis.
+// askRedis brings about what no request is sure to: a call that is shared, a new connection, and an error of Redis.
 func askRedis(t *testing.T, p *program, recorder *tracetest.SpanRecorder) {
 	t.Helper()
 	if err := p.redis.RPush(t.Context(), "list", "value").Err(); err != nil {
@@ -104,6 +104,9 @@ func askRedis(t *testing.T, p *program, recorder *tracetest.SpanRecorder) {
 	}
 	ctx, span := p.telemetry.TracerProvider.Tracer("test").Start(t.Context(), "ask")
 	defer span.End()
+	if err := p.redis.MGet(ctx, "list").Err(); err != nil {
+		t.Fatal(err)
+	}
 	for handshakes := 0; handshakes == 0; {
 		conn := p.redis.(*redis.Client).Conn()
 		defer func() { _ = conn.Close() }() // until then it is not free, and the next is another

@@ -240,7 +240,7 @@ func pipelined(ctx context.Context, client *redis.Client, keys []string) (a arti
 	return a, err
 }
 
-// work has a caller read the articles one by one.
+// work has a caller read articles in no order.
 func (r reader) work(ctx context.Context) (func(int), error) {
 	read, err := r.open(ctx)
 	if err != nil {
@@ -252,8 +252,12 @@ func (r reader) work(ctx context.Context) (func(int), error) {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
+	stream := make([]string, 1<<16)
+	for i, r := 0, seeded(1); i < len(stream); i++ {
+		stream[i] = keys[r.IntN(len(keys))]
+	}
 	return func(i int) {
-		key := keys[i*7%len(keys)]
+		key := stream[i%len(stream)]
 		switch a, err := read(key); {
 		case err != nil:
 			failed.Add(1)

@@ -134,6 +134,9 @@ func stampedeSuite(ctx context.Context, b *bench) (r report, err error) {
 
 // stampedes are rushes of each of the stampeders, a round each.
 func (b *bench) stampedes(ctx context.Context, redis *redisserver.Server, takes time.Duration) (all [][]rush, err error) {
+	if err := redis.Client.FlushAll(ctx).Err(); err != nil { // their keys were others' too
+		return nil, err
+	}
 	all = make([][]rush, len(stampeders))
 	var fleets []workers
 	defer func() {

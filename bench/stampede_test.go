@@ -14,6 +14,11 @@ func TestStampedeSuite(t *testing.T) {
 			t.Errorf("%v %s, want %v at most", g.Got.High, g.Unit, want)
 		}
 	}
+	for i := 0; i < len(r.Rows); i += len(stampeders) {
+		if got := r.Rows[i][2]; got != "1" {
+			t.Errorf("%s, the origin takes %s: %s loads, want 1", r.Rows[i][0], r.Rows[i][1], got)
+		}
+	}
 }
 
 // TestRush: loads and CPU are summed over processes, and how long requests took is told over all of them.

@@ -27,12 +27,12 @@ type stream struct {
 // streams are of keys alone: values are all of one size. What papers describe is drawn with parameters of ours.
 var streams = []stream{
 	{zipfName + ", 10 %", 10_000, 1_500_000, drawn(zipfKeys(1.01, 100_000)), "of 100,000 keys"},
-	{zipfName + ", 1 %", 1000, 1_000_000, drawn(zipfKeys(1.01, 100_000)), "of 100,000 keys"},
+	{zipfName + ", 1 %", 1000, 750_000, drawn(zipfKeys(1.01, 100_000)), "of 100,000 keys"},
 	{"Glimpse", 1000, 0, glimpse, "a recorded one, of a tool that reads a text collection again and again (LIRS: Jiang and Zhang, SIGMETRICS 2002), which comes with ristretto"},
-	{"like Twitter's", 2000, 300_000, drawn(drifting), "zipf 1.2 over 50,000 keys of which some are replaced all the time, and one request in ten for a key that nobody wants again (after Yang et al., OSDI 2020: skewed, and the working set drifts)"},
-	{"like a CDN's", 10_000, 300_000, drawn(oneHitWonders), "zipf 0.8 over 100,000 keys (Breslau et al., INFOCOM 1999, found 0.64 to 0.83), and one request in four for a key that nobody wants again, which most keys are (after Berger et al., NSDI 2017, and Song et al., NSDI 2020)"},
-	{"with loops", 2000, 300_000, drawn(loops), "half of the requests go round and round 2,500 keys, and half are zipf 0.9 over 20,000 (after LIRS's multi and loop)"},
-	{"like a database's", 2000, 300_000, drawn(oltp), "20,000 pages, 40 % of the requests for 3 % of them and 90 % for 65 % (after O'Neil et al., SIGMOD 1993, of the trace that ARC's paper calls OLTP)"},
+	{"like Twitter's", 2000, 150_000, drawn(drifting), "zipf 1.2 over 50,000 keys of which some are replaced all the time, and one request in ten for a key that nobody wants again (after Yang et al., OSDI 2020: skewed, and the working set drifts)"},
+	{"like a CDN's", 10_000, 150_000, drawn(oneHitWonders), "zipf 0.8 over 100,000 keys (Breslau et al., INFOCOM 1999, found 0.64 to 0.83), and one request in four for a key that nobody wants again, which most keys are (after Berger et al., NSDI 2017, and Song et al., NSDI 2020)"},
+	{"with loops", 2000, 150_000, drawn(loops), "half of the requests go round and round 2,500 keys, and half are zipf 0.9 over 20,000 (after LIRS's multi and loop)"},
+	{"like a database's", 2000, 150_000, drawn(oltp), "20,000 pages, 40 % of the requests for 3 % of them and 90 % for 65 % (after O'Neil et al., SIGMOD 1993, of the trace that ARC's paper calls OLTP)"},
 }
 
 const zipfName = "zipf 1.01"

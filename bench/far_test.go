@@ -94,13 +94,13 @@ func TestRedisUsed(t *testing.T) {
 
 func TestFarReport(t *testing.T) {
 	var r report
-	r.far([]reader{{name: "ours"}, {name: plainGet}}, []costs{{{cpu: 3, wall: 9}}, {{cpu: 6, wall: 3}}}, []costs{{{cpu: 8, wall: 2}}, {{cpu: 2, wall: 4}}})
+	r.far([]reader{{name: fetchedBytes}, {name: plainGet}}, []costs{{{cpu: 3, wall: 9}}, {{cpu: 6, wall: 3}}}, []costs{{{cpu: 8, wall: 2}}, {{cpu: 2, wall: 4}}})
 	for i, want := range []figure{{.5, .5, .5}, {.5, .5, .5}} {
 		if got := r.Goals[i].Got; got != want {
 			t.Errorf("%s is %v, want %v", r.Goals[i].Work, got, want)
 		}
 	}
-	want := []string{"ours", "1", "8 ns", "× 4", "2 ns", "× 0.5", "0 ns", "0", "0 ns", "0", "0"}
+	want := []string{fetchedBytes, "1", "8 ns", "× 4", "2 ns", "× 0.5", "0 ns", "0", "0 ns", "0", "0"}
 	if got := r.Rows[2]; !slices.Equal(got, want) || len(got) != len(r.Head) {
 		t.Errorf("the row is %q, want %q", got, want)
 	}

@@ -23,7 +23,8 @@ import (
 const (
 	articlesKept = 1000
 	byHand       = 64 // gets of a pipeline
-	plainGet     = "plain go-redis `Get`"
+	plainGet     = "plain go-redis `Get`, bytes"
+	fetchedBytes = "`Fetch`, far hit, bytes"
 )
 
 // article is a value of 1 KiB as JSON.
@@ -58,25 +59,28 @@ type reader struct {
 }
 
 var readers = []reader{
-	{"`Fetch`, far hit", func(ctx context.Context) (func(string) (article, error), error) {
-		client := programsRedis(nil)
-		registry := prometheus.NewRegistry()
-		if err := cache.InstrumentRedis(client, cache.RedisOptions{Registerer: registry}); err != nil {
-			return nil, err
-		}
-		return fetchingFar(client, registry)
+	{fetchedBytes, func(ctx context.Context) (func(string) (article, error), error) {
+		c, err := farCache("bytes:")
+		return func(key string) (article, error) {
+			return undecoded(key)(cache.Fetch(ctx, c, key, func(context.Context) ([]byte, error) {
+				asked.Add(1)
+				return json.Marshal(newArticle(key))
+			}))
+		}, err
 	}},
-	{"`Fetch`, far hit, Redis not instrumented", func(ctx context.Context) (func(string) (article, error), error) {
-		return fetchingFar(programsRedis(nil), prometheus.NewRegistry())
+	{"`Fetch`, far hit, decoded", func(ctx context.Context) (func(string) (article, error), error) {
+		c, err := farCache("values:")
+		return func(key string) (article, error) {
+			return cache.Fetch(ctx, c, key, func(context.Context) (article, error) {
+				asked.Add(1)
+				return newArticle(key), nil
+			})
+		}, err
 	}},
 	{plainGet, func(ctx context.Context) (func(string) (article, error), error) {
 		client, err := withArticles(ctx, programsRedis(nil))
 		return func(key string) (article, error) {
-			b, err := client.Get(ctx, key).Bytes()
-			if err == nil && len(b) != 1<<10 {
-				err = fmt.Errorf("%d bytes", len(b))
-			}
-			return article{Title: key}, err // nobody decodes it
+			return undecoded(key)(client.Get(ctx, key).Bytes())
 		}, err
 	}},
 	{"go-redis `Get`, decoded", func(ctx context.Context) (func(string) (article, error), error) {
@@ -172,20 +176,25 @@ func programsRedis(also func(*redis.Options)) *redis.Client {
 	return redis.NewClient(o)
 }
 
-// fetchingFar has no near tier.
-func fetchingFar(client *redis.Client, registry prometheus.Registerer) (func(string) (article, error), error) {
-	c, err := cache.New(cache.Redis(client, "bench:"), cache.Options{
-		Name: "articles", TTL: time.Hour, Near: -1, Registerer: registry, Limits: cache.Limits{StoreTimeout: patience},
-	})
-	if err != nil {
+// farCache has no near tier.
+func farCache(prefix string) (*cache.Cache, error) {
+	client, registry := programsRedis(nil), prometheus.NewRegistry()
+	if err := cache.InstrumentRedis(client, cache.RedisOptions{Registerer: registry}); err != nil {
 		return nil, err
 	}
-	return func(key string) (article, error) {
-		return cache.Fetch(context.Background(), c, key, func(context.Context) (article, error) {
-			asked.Add(1)
-			return newArticle(key), nil
-		})
-	}, nil
+	return cache.New(cache.Redis(client, prefix), cache.Options{
+		Name: "articles", TTL: time.Hour, Near: -1, Registerer: registry, Limits: cache.Limits{StoreTimeout: patience},
+	})
+}
+
+// undecoded is for who leaves bytes as they are.
+func undecoded(key string) func([]byte, error) (article, error) {
+	return func(b []byte, err error) (article, error) {
+		if err == nil && len(b) != 1<<10 {
+			err = fmt.Errorf("%d bytes", len(b))
+		}
+		return article{Title: key}, err
+	}
 }
 
 func withArticles(ctx context.Context, client *redis.Client) (*redis.Client, error) {

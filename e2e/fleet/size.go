@@ -14,8 +14,6 @@ import (
 	"vitrine/e2e/redisserver"
 )
 
-var nan = math.NaN()
-
 // row is what the traffic cost a fleet of one size.
 type row struct {
 	Replicas   int     `json:"replicas"`

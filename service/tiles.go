@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"image/png"
 	"net/http"
+	"runtime"
 	"strconv"
 
 	"vitrine/cache"
@@ -58,6 +57,7 @@ func (v validTile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // tileImage computes GET /tiles/{z}/{x}/{y}: a PNG of 256 × 256 pixels.
 func tileImage() http.Handler {
+	s := newStudio(runtime.GOMAXPROCS(0))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, status, err := tileFrom(r)
 		if err != nil {
@@ -65,12 +65,15 @@ func tileImage() http.Handler {
 			return
 		}
 		cache.AddTags(r.Context(), t.zoom())
-		var b bytes.Buffer
-		if err := png.Encode(&b, t.image()); err != nil {
+		file, err := s.draw(r.Context(), t)
+		switch {
+		case err == nil:
+			w.Header().Set("Content-Type", "image/png")
+			_, _ = w.Write(file) // a client that is gone: the server notices
+		case r.Context().Err() != nil:
+			brokenOff(w, r)
+		default:
 			problem(w, http.StatusInternalServerError, "the tile could not be encoded")
-			return
 		}
-		w.Header().Set("Content-Type", "image/png")
-		_, _ = w.Write(b.Bytes()) // a client that is gone: the server notices
 	})
 }

@@ -28,6 +28,7 @@ var suites = []suite{
 	{"peers", peersSuite},
 	{"start", startSuite},
 	{"collector", collectorSuite},
+	{"origin", originSuite},
 	{"bodies", bodiesSuite},
 	{"fetch", fetchSuite},
 	{"far", farSuite},

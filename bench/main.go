@@ -35,6 +35,7 @@ var suites = []suite{
 	{"stampede", stampedeSuite},
 	{"hitratio", hitratioSuite},
 	{"memory", memorySuite},
+	{"profile", profileSuite},
 }
 
 // bench is what suites share.

@@ -54,10 +54,19 @@ func firstShade(n, limit int) uint8 {
 	return uint8(1 + int(math.Sqrt(float64(n))*24)%255)
 }
 
+// firstPalette has the colours of palette as the program had them first.
+var firstPalette = func() color.Palette {
+	p := make(color.Palette, len(palette))
+	for i, c := range palette {
+		p[i] = color.RGBAModel.Convert(c)
+	}
+	return p
+}()
+
 // firstImage is a tile as the program drew it first: each point by itself.
 func firstImage(t tile) *image.Paletted {
 	limit := iterations(t.z)
-	img := image.NewPaletted(image.Rect(0, 0, tileSide, tileSide), palette)
+	img := image.NewPaletted(image.Rect(0, 0, tileSide, tileSide), firstPalette)
 	for py := range tileSide {
 		for px := range tileSide {
 			re, im := t.point(px, py)

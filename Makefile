@@ -21,10 +21,11 @@ unit:
 	go test -race -shuffle=on ./... -v >test.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' test.out; exit 1; }
 	@grep -E '^(ok|FAIL)|no test files' test.out
 	go test -run 'TestWhatIfIsAccurate|TestHitAllocates|TestAllocationBudget|TestThousandReplicas|TestFleetSaturates' ./cache ./service # left out above: see their files
+	cd bench && go test -shuffle=on . -v >../bench.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' ../bench.out; exit 1; }
 	cd grafana && go test -shuffle=on .
 	cd kubernetes && go test -shuffle=on . -v >../kubernetes.out 2>&1 || { grep -vE '^\s*(=== |--- PASS|PASS$$)' ../kubernetes.out; exit 1; }
-	@grep -hE '^(ok|FAIL)' kubernetes.out
-	@grep -hE 'skipped for want of' test.out kubernetes.out || echo 'nothing was skipped'
+	@grep -hE '^(ok|FAIL)' bench.out kubernetes.out
+	@grep -hE 'skipped for want of' test.out bench.out kubernetes.out || echo 'nothing was skipped'
 
 # The public tests for HTTP caches, of Vitrine and nginx. UPDATE=1 writes docs/conformance.md anew.
 conformance:

@@ -79,8 +79,12 @@ func rendered(dir string) (string, error) {
 		}
 		for _, g := range of.Goals {
 			goals = append(goals, g.row())
-			if heading := "### " + g.Work + ", against " + g.Against + "\n"; !g.reached() && !strings.Contains(text, heading) {
+			heading := "### " + g.Work + ", against " + g.Against + "\n"
+			switch explained := strings.Contains(text, heading); {
+			case !g.reached() && !explained:
 				errs = append(errs, fmt.Errorf("%s does not say why this is not reached: %s", documentFile, heading))
+			case g.reached() && explained:
+				errs = append(errs, fmt.Errorf("%s says why this is not reached, and it is: %s", documentFile, heading))
 			}
 		}
 		if text, err = replaced(text, s.name, of.markdown()); err != nil {

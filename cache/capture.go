@@ -181,10 +181,17 @@ func split(h http.Header, without []string) (own http.Header) {
 // dated gives h a Date, as whatever is kept must have (RFC 9110, section 6.6.1): from Date and Age a client knows when
 // the answer was made.
 func dated(h http.Header, now time.Time) {
-	if date := h.Get("Date"); date != "" { // to find that nothing is no date takes three errors
-		if _, err := http.ParseTime(date); err == nil {
-			return
-		}
+	if _, ok := dateOf(h); !ok {
+		h.Set("Date", now.UTC().Format(http.TimeFormat))
 	}
-	h.Set("Date", now.UTC().Format(http.TimeFormat))
+}
+
+// dateOf is the response's Date, or false.
+func dateOf(h http.Header) (time.Time, bool) {
+	text := h.Get("Date")
+	if text == "" {
+		return time.Time{}, false // to find that nothing is no date takes three errors
+	}
+	date, err := http.ParseTime(text)
+	return date, err == nil
 }

@@ -8,33 +8,48 @@ type Codec interface {
 	Unmarshal(data []byte, v any) error
 }
 
-// JSON is the Codec of encoding/json. A []byte or string is kept as it is: to escape it would cost more than to fetch it, and
-// a string that is not UTF-8 would come back as another. A nil []byte comes back empty.
+// JSON is the Codec of encoding/json.
 type JSON struct{}
 
 // Marshal implements Codec.
-func (JSON) Marshal(v any) ([]byte, error) {
-	switch v := v.(type) {
-	case []byte:
-		if v == nil {
-			v = []byte{}
+func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+// Unmarshal implements Codec.
+func (JSON) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// codecOf is the codec for values of type T: bytes and strings are not made JSON of. To escape them would cost more than to
+// fetch them, and a string that is not UTF-8 would come back as another.
+func codecOf[T any](codec Codec) Codec {
+	if _, ok := codec.(JSON); ok {
+		switch any((*T)(nil)).(type) {
+		case *[]byte, *string:
+			return asItIs{}
 		}
-		return v, nil
-	case string:
-		return []byte(v), nil
 	}
-	return json.Marshal(v)
+	return codec
 }
 
-// Unmarshal implements Codec. A []byte shares data's memory.
-func (JSON) Unmarshal(data []byte, v any) error {
+// asItIs is the Codec of []byte and string. A nil []byte comes back empty.
+type asItIs struct{}
+
+func (asItIs) Marshal(v any) ([]byte, error) {
+	if s, ok := v.(string); ok {
+		return []byte(s), nil
+	}
+	b := v.([]byte)
+	if b == nil {
+		b = []byte{}
+	}
+	return b, nil
+}
+
+// Unmarshal shares data's memory with a []byte: nobody writes to it.
+func (asItIs) Unmarshal(data []byte, v any) error {
 	switch v := v.(type) {
 	case *[]byte:
 		*v = data
-		return nil
 	case *string:
 		*v = string(data)
-		return nil
 	}
-	return json.Unmarshal(data, v)
+	return nil
 }

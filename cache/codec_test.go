@@ -28,6 +28,14 @@ func TestBytesAreKeptAsTheyAre(t *testing.T) {
 			t.Errorf("%q, %v", empty, err)
 		}
 	}
+	for range 2 {
+		for key, want := range map[string]any{"any string": "123", "any null": "null", "any number": 1.5} {
+			got, err := cache.Fetch(t.Context(), c, key, func(context.Context) (any, error) { return want, nil })
+			if got != want || err != nil {
+				t.Errorf("%s: %#v, %v; want %#v", key, got, err, want)
+			}
+		}
+	}
 	for _, key := range []string{"string", "bytes"} {
 		kept, err := far.Get(t.Context(), "cache:v:"+key)
 		if err != nil || string(kept[len(kept)-len(value):]) != value {

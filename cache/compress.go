@@ -66,7 +66,9 @@ func (c *coding) compress(body []byte) []byte {
 	if err = errors.Join(err, e.Close()); err != nil {
 		panic(err) // a Buffer takes all
 	}
-	return bytes.Clone(b.Bytes()) // it may be twice as large
+	made := bytes.Clone(b.Bytes()) // it may be twice as large
+	b = bytes.Buffer{}             // which the encoder remembers
+	return made
 }
 
 // compressed are copies of p's body in codings, those of names in their order that are worth it.

@@ -65,7 +65,7 @@ func newFarTier(store Store, o Options, a *account) (*farTier, error) {
 		Timeout:      breakerPause,
 		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
 		IsSuccessful: func(err error) bool { return !isFailure(err) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, errAbandoned) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, errAbandoned) || errors.Is(err, errAnothersCall) },
 	})
 	return f, nil
 }
@@ -99,9 +99,13 @@ func (f *farTier) direct(ctx context.Context, op string, do func(context.Context
 	defer cancel()
 	start := time.Now()
 	defer func() {
-		if isFailure(err) && ctx.Err() != nil {
+		var panicked *PanicError
+		switch {
+		case isFailure(err) && ctx.Err() != nil && !errors.As(err, &panicked):
 			err = errAbandoned
 			return
+		case errors.Is(err, errAbandoned):
+			err = context.DeadlineExceeded // of a call within this one, which has this one's time
 		}
 		f.called(ctx, op, start, err)
 	}()

@@ -44,12 +44,13 @@ func valueFrom[T any](key string, value any) (none T, err error) {
 }
 
 func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source {
+	codec := codecOf[T](c.opts.Codec)
 	return source{
-		schema:      schemaOf[T](c.opts.Codec),
+		schema:      schemaOf[T](codec),
 		keepsErrors: true,
 		decode: func(payload []byte) (any, error) {
 			var v valueOf[T]
-			err := c.opts.Codec.Unmarshal(payload, &v.v)
+			err := codec.Unmarshal(payload, &v.v)
 			return v, err
 		},
 		load: func(ctx context.Context, _ *call) (loaded, error) {
@@ -64,7 +65,7 @@ func valueSource[T any](c *Cache, load func(context.Context) (T, error)) source 
 				return l, nil
 			}
 			// Its encoded length is also how the near tier weighs it.
-			if l.payload, err = c.opts.Codec.Marshal(v); err != nil {
+			if l.payload, err = codec.Marshal(v); err != nil {
 				c.opts.Logger.WarnContext(ctx, "a value is not kept: it cannot be encoded", "cache", c.opts.Name, "error", err)
 				return l, nil
 			}

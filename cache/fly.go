@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -22,7 +23,7 @@ func (c *Cache) lead(ctx context.Context, f *call, k entryKey, src source) {
 	switch s := c.look(ctx, f, k, src); {
 	case s.landed:
 		c.flights.leave(k, f)
-	case ctx.Err() != nil:
+	case s.left:
 		c.loads.Go(func() { c.fly(f, k, src) })
 	default:
 		c.loads.Go(func() { c.goOn(f, k, src, s) })
@@ -31,7 +32,10 @@ func (c *Cache) lead(ctx context.Context, f *call, k entryKey, src source) {
 
 // fly runs a call to its end: it looks into the tiers, and otherwise has one process of all load.
 func (c *Cache) fly(f *call, k entryKey, src source) {
-	if s := c.look(f.ctx, f, k, src); s.landed {
+	ctx, cancel := context.WithCancel(f.ctx)
+	defer cancel()
+	defer context.AfterFunc(c.stop, cancel)()
+	if s := c.look(ctx, f, k, src); s.landed {
 		c.flights.leave(k, f)
 	} else {
 		c.goOn(f, k, src, s)
@@ -41,12 +45,26 @@ func (c *Cache) fly(f *call, k entryKey, src source) {
 // sight is what a call saw in the tiers.
 type sight struct {
 	landed bool   // what it was looking for
+	left   bool   // or else, nothing, as its context has ended
 	far    bool   // or else, whether the far tier is of use
 	head   []byte // and how the bytes there begin
 }
 
-// look looks into the tiers, until ctx ends.
-func (c *Cache) look(ctx context.Context, f *call, k entryKey, src source) sight {
+// look looks into the tiers, until ctx ends. Should it panic, those who wait are told.
+func (c *Cache) look(ctx context.Context, f *call, k entryKey, src source) (s sight) {
+	ended := false
+	defer func() {
+		if !ended {
+			f.err = &PanicError{Stack: debug.Stack()}
+			c.flights.leave(k, f)
+		}
+	}()
+	s = c.sees(ctx, f, k, src)
+	ended = true
+	return s
+}
+
+func (c *Cache) sees(ctx context.Context, f *call, k entryKey, src source) sight {
 	f.trust = c.near.trust()
 	// A flight may have landed between this caller's look into the near tier and its joining.
 	if e := c.near.get(k, time.Now()); e != nil && f.takes(src, e, Near) {
@@ -65,7 +83,7 @@ func (c *Cache) look(ctx context.Context, f *call, k entryKey, src source) sight
 	}
 	switch {
 	case errors.Is(err, errAbandoned):
-		return sight{}
+		return sight{left: true}
 	case err != nil: // one failure is all that a call pays for
 		if held != nil && f.takes(src, held, Near) {
 			held.checked.Store(time.Now().Add(time.Second - c.opts.Tuning.NearTTL).UnixNano()) // ask again in a second

@@ -27,7 +27,8 @@ type Options struct {
 	Near int64
 	// Stale says when a value past its TTL may be served. The zero value means never.
 	Stale Staleness
-	// Codec turns the values of Fetch into bytes for the far tier. Nil means JSON.
+	// Codec turns the values of Fetch into bytes for the far tier. Nil means JSON, but for []byte and string, which are kept as they
+	// are.
 	Codec Codec
 	// Registerer receives the cache's metrics. Nil means none are kept.
 	Registerer prometheus.Registerer
@@ -87,7 +88,8 @@ type HTTP struct {
 	// who name them in Accept-Encoding get less to carry and nothing is compressed for each: "zstd" and "gzip". They are made once, by
 	// whoever loads, and other processes serve what is there. It takes a 200 of 1 KiB or more, of a type that can be
 	// compressed, that has no Content-Encoding, no digest and no no-transform, and does not itself depend on Accept-Encoding;
-	// each coding has an ETag of its own. Ranges are of the body as it came. Nil means none.
+	// each coding has an ETag of its own, which the handler does not know: a client's If-Match with it fails. Ranges are of
+	// the body as it came. Nil means none.
 	Encodings []string
 }
 

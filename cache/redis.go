@@ -50,11 +50,13 @@ func (s *RedisStore) channel() string { return s.prefix + "events" }
 
 // Get implements Store. Calls that come while others are under way may share one.
 func (s *RedisStore) Get(ctx context.Context, key string) ([]byte, error) {
-	get := s.gets.get
-	if s.gets == nil {
-		get = func(ctx context.Context, key string) (string, error) { return s.client.Get(ctx, key).Result() }
+	var value string
+	var err error
+	if s.gets != nil {
+		value, err = s.gets.get(ctx, s.key(key))
+	} else {
+		value, err = s.client.Get(ctx, s.key(key)).Result()
 	}
-	value, err := get(ctx, s.key(key))
 	if errors.Is(err, redis.Nil) {
 		return nil, ErrNotFound
 	}

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,8 +14,9 @@ import (
 const (
 	// getsUnderWay is how many calls of Redis read before those that come next share one.
 	getsUnderWay = 2
-	// getsTogether is how many share one at most: a long answer keeps others waiting.
-	getsTogether = 64
+	// getsTogether is how many share one at most, and getsBytes how long its answer may become, in bytes, going by the last
+	// one: a long answer keeps others waiting.
+	getsTogether, getsBytes = 64, 256 << 10
 )
 
 // redisGets has callers that read at once share calls of Redis. The first few go out at once, each its own GET, and lose no
@@ -37,13 +40,16 @@ type redisGet struct {
 	err   error // redis.Nil: there is no value
 }
 
-// get is GET. It returns when ctx ends.
-func (g *redisGets) get(ctx context.Context, key string) (string, error) {
+// errAnothersCall is of all but one of those whose call has failed: it was one call.
+var errAnothersCall = errors.New("cache: the call was shared")
+
+// get is GET. Who waits to share a call waits until ctx ends.
+func (g *redisGets) get(ctx context.Context, key string) (value string, err error) {
 	g.mu.Lock()
 	if g.underWay < getsUnderWay {
 		g.underWay++
 		g.mu.Unlock()
-		defer g.returned()
+		defer func() { g.returned(len(value)) }()
 		return g.client.Get(ctx, key).Result()
 	}
 	r := &redisGet{ctx: ctx, key: key, done: make(chan struct{})}
@@ -57,22 +63,23 @@ func (g *redisGets) get(ctx context.Context, key string) (string, error) {
 	}
 }
 
-// returned says that a call has returned: whoever waits may go out in its place.
-func (g *redisGets) returned() {
-	if next := g.next(); next != nil {
+// returned says that a call has returned, with values of so many bytes: whoever waits may go out in its place.
+func (g *redisGets) returned(weight int) {
+	if next := g.next(weight); next != nil {
 		go func() {
-			for ; next != nil; next = g.next() {
-				g.send(next)
+			for ; next != nil; next = g.next(weight) {
+				weight = g.send(next)
 			}
 		}()
 	}
 }
 
 // next are those that go out in the place of a call that has returned; nil: nobody waits, and the place is free.
-func (g *redisGets) next() []*redisGet {
+func (g *redisGets) next(weight int) []*redisGet {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := min(len(g.waiting), getsTogether)
+	g.waiting = slices.DeleteFunc(g.waiting, func(r *redisGet) bool { return r.ctx.Err() != nil }) // they have left
+	n := min(len(g.waiting), getsTogether, max(getsBytes/max(weight, 1), 1))
 	if n == 0 {
 		g.underWay--
 		return nil
@@ -82,25 +89,45 @@ func (g *redisGets) next() []*redisGet {
 	return next
 }
 
-// send asks for all of them, and tells each.
-func (g *redisGets) send(all []*redisGet) {
+// send asks for all of them, and tells each. It returns how many bytes a value has, about.
+func (g *redisGets) send(all []*redisGet) (weight int) {
+	values, err := g.ask(all)
+	for i, r := range all {
+		switch {
+		case err == nil:
+			switch value := values[i].(type) {
+			case string:
+				r.value = value
+				weight += len(value)
+			case error: // of this key alone
+				r.err = value
+			default:
+				r.err = redis.Nil
+			}
+		case i == 0:
+			r.err = err
+		default:
+			r.err = fmt.Errorf("%w: %w", errAnothersCall, err)
+		}
+		close(r.done)
+	}
+	return weight / len(all)
+}
+
+// ask is MGET. A panic, of a hook, is an error.
+func (g *redisGets) ask(all []*redisGet) (values []any, err error) {
+	defer catch(&err)
 	keys := make([]string, len(all))
 	for i, r := range all {
 		keys[i] = r.key
 	}
 	ctx, cancel := together(all)
 	defer cancel()
-	values, err := g.client.MGet(ctx, keys...).Result()
-	for i, r := range all {
-		r.err = err
-		if err == nil {
-			value, there := values[i].(string)
-			if r.value = value; !there {
-				r.err = redis.Nil
-			}
-		}
-		close(r.done)
+	values, err = g.client.MGet(ctx, keys...).Result()
+	if err == nil && len(values) != len(keys) {
+		err = fmt.Errorf("cache: %d values for %d keys", len(values), len(keys))
 	}
+	return values, err
 }
 
 // together is the context of a call for all of them: none may end it for the others, so it lasts as long as the most

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -23,12 +25,17 @@ import (
 type readGate struct {
 	answers
 	came chan redis.Cmder
+	ends chan time.Time // of MGETs
 	open chan struct{}
 }
 
 func (g readGate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "get" || cmd.Name() == "mget" {
+			if cmd.Name() == "mget" {
+				end, _ := ctx.Deadline()
+				g.ends <- end
+			}
 			g.came <- cmd
 			<-g.open
 		}
@@ -45,6 +52,7 @@ func (readGate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 type reads struct {
 	t      *testing.T
 	server *component.RedisServer
+	client *redis.Client
 	store  *cache.RedisStore
 	gate   readGate
 	all    sync.WaitGroup
@@ -58,7 +66,7 @@ func newReads(t *testing.T, tp trace.TracerProvider) *reads {
 	if err := cache.InstrumentRedis(client, cache.RedisOptions{TracerProvider: tp}); err != nil {
 		t.Fatal(err)
 	}
-	r := &reads{t: t, server: server, store: cache.Redis(client, ""), gate: readGate{came: make(chan redis.Cmder, 100), open: make(chan struct{})}}
+	r := &reads{t: t, server: server, client: client, store: cache.Redis(client, ""), gate: readGate{came: make(chan redis.Cmder, 100), ends: make(chan time.Time, 100), open: make(chan struct{})}}
 	for i := range 10 {
 		if err := r.store.Set(t.Context(), fmt.Sprint(i), []byte(fmt.Sprint("value ", i)), 1<<40); err != nil {
 			t.Fatal(err)
@@ -147,6 +155,100 @@ func TestSharedCallIsNobodysOwn(t *testing.T) {
 		close(r.gate.open)
 		r.all.Wait()
 	}
+}
+
+// TestSharedCallsAreBounded, and last as long as the most patient of those who share them.
+func TestSharedCallsAreBounded(t *testing.T) {
+	r := newReads(t, nil)
+	const waiting = 70 // of which 64 go together
+	r.busy(waiting, func() {
+		for i := range waiting {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i)*time.Hour)
+			t.Cleanup(cancel)
+			r.read(ctx, strconv.Itoa(i%10), nil)
+			r.wait(i + 1)
+		}
+	})
+	r.gate.open <- struct{}{}
+	if call := strings.Fields(r.under()); len(call) != 1+64 {
+		t.Errorf("%d go out together", len(call)-1)
+	}
+	if end := <-r.gate.ends; time.Until(end) < 63*time.Hour {
+		t.Errorf("the call has %s, want as long as the most patient", time.Until(end))
+	}
+	close(r.gate.open)
+	r.all.Wait()
+}
+
+// TestLongValuesAreReadApart: once a call has brought one, those that wait go out one by one.
+func TestLongValuesAreReadApart(t *testing.T) {
+	r := newReads(t, nil)
+	long := strings.Repeat("x", 300<<10)
+	if err := r.store.Set(t.Context(), "long", []byte(long), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	r.all.Go(func() { _, _ = r.store.Get(t.Context(), "long") })
+	r.under()
+	r.read(t.Context(), "0", nil)
+	r.under()
+	for i := range 3 {
+		r.read(t.Context(), strconv.Itoa(i), nil)
+	}
+	r.wait(3)
+	r.gate.open <- struct{}{}
+	if call := strings.Fields(r.under()); len(call) != 2 {
+		t.Errorf("%v goes out after a long value", call)
+	}
+	close(r.gate.open)
+	r.all.Wait()
+}
+
+// TestBrokenSharedCall: what a hook does to a shared call is an error of those who share it, and no more.
+func TestBrokenSharedCall(t *testing.T) {
+	for desc, breaks := range map[string]func(*redis.SliceCmd){
+		"a value too few": func(cmd *redis.SliceCmd) { cmd.SetVal([]any{"value 1"}) },
+		"a panic":         func(*redis.SliceCmd) { panic("broken") },
+		"errors":          func(cmd *redis.SliceCmd) { cmd.SetVal([]any{errors.New("one"), errors.New("two")}) },
+	} {
+		t.Run(desc, func(t *testing.T) {
+			r := newReads(t, nil)
+			r.client.AddHook(breaking{breaks: breaks})
+			errs := make(chan error, 2)
+			r.busy(2, func() {
+				for range cap(errs) {
+					go func() { _, err := r.store.Get(t.Context(), "1"); errs <- err }()
+				}
+			})
+			close(r.gate.open)
+			for range cap(errs) {
+				if err := <-errs; err == nil || errors.Is(err, cache.ErrNotFound) {
+					t.Errorf("%v, want an error", err)
+				}
+			}
+			r.all.Wait()
+		})
+	}
+}
+
+// breaking is a hook that breaks what comes of MGET.
+type breaking struct {
+	answers
+	breaks func(*redis.SliceCmd)
+}
+
+func (b breaking) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if many, ok := cmd.(*redis.SliceCmd); ok {
+			b.breaks(many)
+			return nil
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook changes nothing.
+func (breaking) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // TestSharedCallFails: all of them are told, and none that there is no value.

@@ -199,7 +199,7 @@ func (h *redisHook) recording(ctx context.Context) (under redisSpans) {
 	if h.tracer == nil {
 		return nil
 	}
-	if all, ok := ctx.Value(sharingKey{}).(sharing); ok {
+	if all, _ := ctx.Value(sharingKey{}).(sharing); all != nil {
 		for _, caller := range all {
 			if span := trace.SpanFromContext(caller); span.IsRecording() {
 				under = append(under, span)
@@ -220,7 +220,7 @@ func (h *redisHook) begin(ctx context.Context, spans redisSpans, name string, op
 			first = within
 		}
 	}
-	return first
+	return context.WithValue(first, sharingKey{}, sharing(nil)) // a handshake belongs to the first of them alone
 }
 
 func (s redisSpans) say(attrs ...attribute.KeyValue) {

@@ -151,7 +151,7 @@ func (c *Cache) lifetime(x exchange, cc directives, targeted bool) (_ time.Durat
 		}
 	}
 	made := x.now
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+	if date, ok := dateOf(h); ok {
 		made = date
 	}
 	if h["Expires"] != nil && !targeted {
@@ -188,7 +188,7 @@ func givesTTL(status int, chosen bool) bool {
 // age reckons when the response was made (RFC 9111, section 4.2.3). Where another cache had it, the time that it took to
 // come counts as age; of a handler's own answer it does not, or it would have grown old in being made.
 func (u *ruling) age(x exchange) {
-	if date, err := http.ParseTime(x.h.Get("Date")); err == nil {
+	if date, ok := dateOf(x.h); ok {
 		u.created = x.now.Add(-max(x.now.Sub(date).Truncate(time.Second), 0))
 	}
 	if x.h["Age"] == nil {

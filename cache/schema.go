@@ -21,9 +21,6 @@ func schemaOf[T any](codec Codec) uint64 {
 	}
 	h := fnv.New64a()
 	fmt.Fprint(h, key.codec)
-	if key.codec == reflect.TypeFor[JSON]() && (key.value == reflect.TypeFor[[]byte]() || key.value == reflect.TypeFor[string]()) {
-		fmt.Fprint(h, " as it is") // which they have not always been
-	}
 	describe(h, key.value, make(map[reflect.Type]int))
 	n, _ := schemas.LoadOrStore(key, h.Sum64())
 	return n.(uint64)

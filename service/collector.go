@@ -51,5 +51,6 @@ func growth(live, floor uint64) int {
 	if live == 0 || floor/live < 2 {
 		return doubled
 	}
-	return int(min(floor*100/live-100, 1000))
+	const most = 400 // stacks and globals grow by as much
+	return int(min(floor*100/live-doubled, most))
 }

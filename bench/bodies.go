@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"vitrine/e2e/markdown"
 )
 
 func bodiesSuite(ctx context.Context, b *bench) (r report, err error) {
@@ -28,7 +30,7 @@ func bodyReport(m measured) (r report, err error) {
 		}
 		r.Rows = append(r.Rows, []string{
 			strings.TrimPrefix(body, "Body/"),
-			m.middle(name, "wire-B", number), m.middle(body+"/hit/zstd", "wire-B", number), m.middle(body+"/hit/gzip", "wire-B", number),
+			m.middle(name, "wire-B", markdown.Number), m.middle(body+"/hit/zstd", "wire-B", markdown.Number), m.middle(body+"/hit/gzip", "wire-B", markdown.Number),
 			m.middle(name, cpuTime, duration), m.middle(body+"/hit/zstd", cpuTime, duration), m.middle(body+"/hit/gzip", cpuTime, duration),
 			m.middle(body+"/each-time/gzip", cpuTime, duration),
 			m.middle(body+"/once/zstd", cpuTime, duration), m.middle(body+"/once/gzip", cpuTime, duration),

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vitrine/cache"
+	"vitrine/e2e/markdown"
 )
 
 // entriesVariable is how many entries of 1 KiB a contender has in memory.
@@ -201,13 +202,13 @@ func (t *tier) sum(field func(tierRound) float64) (sum float64) {
 func (t *tier) row() []string {
 	share := "–" // it counts when a collection ends
 	if busy := t.sum(func(r tierRound) float64 { return r.busy }); busy > 0 {
-		share = number(100*t.sum(func(r tierRound) float64 { return r.collecting })/busy) + " %"
+		share = markdown.Number(100*t.sum(func(r tierRound) float64 { return r.collecting })/busy) + " %"
 	}
 	return []string{
 		t.name, duration(t.of(func(r tierRound) float64 { return r.cpu }).Median),
 		duration(t.of(func(r tierRound) float64 { return r.p50 }).Median), duration(t.of(func(r tierRound) float64 { return r.p99 }).Median),
 		duration(t.of(func(r tierRound) float64 { return r.p999 }).Median), duration(t.of(func(r tierRound) float64 { return r.slowest }).High),
-		number(t.sum(func(r tierRound) float64 { return r.cycles })), share, duration(t.of(func(r tierRound) float64 { return r.pause }).Median),
+		markdown.Number(t.sum(func(r tierRound) float64 { return r.cycles })), share, duration(t.of(func(r tierRound) float64 { return r.pause }).Median),
 		mebibytes(t.of(func(r tierRound) float64 { return r.live }).Median),
 	}
 }
@@ -253,9 +254,9 @@ func collectorSuite(_ context.Context, b *bench) (r report, err error) {
 	until := many.of(func(r tierRound) float64 { return r.live / r.bytes }).Median // the heap has doubled
 	collection := float64(requests) * (collecting.of(func(r tierRound) float64 { return r.cpu }).Median - hit)
 	r.Notes = []string{
-		fmt.Sprintf("%d connections ask for entries all over the near tier, each when its last answer has come: %s hits a round; of p50 to p99.9 and of pauses the medians of rounds are shown, of the slowest the highest", few, number(float64(requests))),
+		fmt.Sprintf("%d connections ask for entries all over the near tier, each when its last answer has come: %s hits a round; of p50 to p99.9 and of pauses the medians of rounds are shown, of the slowest the highest", few, markdown.Number(float64(requests))),
 		fmt.Sprintf("No request is sampled, and `GOGC` is as it comes: 1 MiB is collected all the time, and 1 GiB when it has doubled, once in %s hits; hence the last row, where a collection begins with each round. It takes %s of CPU time, which is %s %% of what the hits until the next take",
-			number(until), duration(collection), number(100*collection/(until*hit))),
+			markdown.Number(until), duration(collection), markdown.Number(100*collection/(until*hit))),
 		"The goal's hits come without a network: net/http itself allocates more for each request",
 	}
 	return r, nil

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"vitrine/e2e/markdown"
 )
 
 const (
@@ -87,30 +89,19 @@ func rendered(dir string) (string, error) {
 				errs = append(errs, fmt.Errorf("%s says why this is not reached, and it is: %s", documentFile, heading))
 			}
 		}
-		if text, err = replaced(text, s.name, of.markdown()); err != nil {
+		if text, err = markdown.Replaced(text, s.name, of.markdown()); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	for name, now := range map[string]string{
-		"goals":   table([]string{"work", "against", "to reach", "measured", ""}, goals),
+		"goals":   markdown.Table([]string{"work", "against", "to reach", "measured", ""}, goals),
 		"machine": r.Machine + "\n",
 	} {
-		if text, err = replaced(text, name, now); err != nil {
+		if text, err = markdown.Replaced(text, name, now); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return text, errors.Join(errs...)
-}
-
-// replaced puts a table between its marks.
-func replaced(text, name, table string) (string, error) {
-	begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
-	before, rest, found := strings.Cut(text, begin)
-	_, after, ends := strings.Cut(rest, end)
-	if !found || !ends {
-		return text, fmt.Errorf("%s has no marks for %q", documentFile, name)
-	}
-	return before + begin + table + end + after, nil
 }
 
 // machine says where and of what it is measured.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"vitrine/e2e/markdown"
 	"vitrine/e2e/redisserver"
 )
 
@@ -39,8 +40,8 @@ func farSuite(ctx context.Context, b *bench) (r report, err error) {
 	}
 	r.far(readers, together, alone)
 	r.Notes = append(r.Notes,
-		fmt.Sprintf("%s keys with values of 1 KiB, in Redis %s on the same machine; a round is %s reads of %d callers, and %s of one", number(articlesKept), version,
-			number(float64(b.ops(20_000))), farCallers, number(float64(b.ops(4_000)))),
+		fmt.Sprintf("%s keys with values of 1 KiB, in Redis %s on the same machine; a round is %s reads of %d callers, and %s of one", markdown.Number(articlesKept), version,
+			markdown.Number(float64(b.ops(20_000))), farCallers, markdown.Number(float64(b.ops(4_000)))),
 		"Where the row does not say that bytes are left as they are, a struct is decoded from JSON (go-redis/cache: msgpack, compressed); goals compare bytes with bytes. go-redis has the options that the program sets, with time-outs of 2 s. Of all of them `Fetch` alone loads once in the fleet, counts, checks what it reads (CRC-32C), and knows purges by tag",
 		"What keeps copies in this process (`DoCache`, client-side caching) has asked Redis before; the near tier is the like of it, and `Fetch` has none here",
 		"A read whose call of Redis fails, of which there is at most one in a thousand, counts as it is",
@@ -111,9 +112,9 @@ func (r *report) far(all []reader, together, alone []costs) {
 			median := func(field func(cost) float64) float64 { return c.of(field).Median }
 			r.Rows = append(r.Rows, []string{
 				reader.name, fmt.Sprint(group.callers), duration(median(cpu)), "× " + ranged(c.against(group.results[plain], cpu)), duration(median(wall)),
-				"× " + ranged(c.against(group.results[plain], wall)), duration(median(p99)), number(median(allocs)),
-				duration(median(func(c cost) float64 { return c.redis.cpu })), number(median(func(c cost) float64 { return c.redis.commands })),
-				number(median(func(c cost) float64 { return c.redis.bytes })),
+				"× " + ranged(c.against(group.results[plain], wall)), duration(median(p99)), markdown.Number(median(allocs)),
+				duration(median(func(c cost) float64 { return c.redis.cpu })), markdown.Number(median(func(c cost) float64 { return c.redis.commands })),
+				markdown.Number(median(func(c cost) float64 { return c.redis.bytes })),
 			})
 		}
 	}

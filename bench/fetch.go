@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 
+	"vitrine/e2e/markdown"
 	"vitrine/e2e/redisserver"
 )
 
@@ -45,7 +46,7 @@ func fetchSuite(ctx context.Context, b *bench) (r report, err error) {
 	}
 	r.fetch(libraries, alone, together, several)
 	r.Notes = append(r.Notes,
-		fmt.Sprintf("%s keys of 12 bytes, asked for as zipf 1.01 has it; all are in memory, and a round is %s look-ups", number(pricesKept), number(float64(ops))),
+		fmt.Sprintf("%s keys of 12 bytes, asked for as zipf 1.01 has it; all are in memory, and a round is %s look-ups", markdown.Number(pricesKept), markdown.Number(float64(ops))),
 		"“Loads once” is stampede protection in this process; `Fetch` and groupcache have it among processes too. “Counts” is metrics: of `Fetch` in a Prometheus registry, of groupcache and ttlcache numbers of their own",
 		"By default `Fetch` simulates near tiers of other sizes (what-if); while a quarter of the near tier would hold all keys that costs nothing, and in a near tier of 16 MiB it does",
 		"rueidis and go-redis/cache keep bytes: JSON, and msgpack. go-redis/cache has no Redis behind it here, which hits do not ask",
@@ -68,7 +69,7 @@ func (r *report) fetch(all []library, alone, together []costs, several int) {
 	}
 	for i, l := range all {
 		r.Rows = append(r.Rows, []string{
-			l.name, l.does, duration(alone[i].of(cpu).Median), "× " + ranged(alone[i].against(alone[bare], cpu)), number(rounded(alone[i].of(allocs).Median)),
+			l.name, l.does, duration(alone[i].of(cpu).Median), "× " + ranged(alone[i].against(alone[bare], cpu)), markdown.Number(rounded(alone[i].of(allocs).Median)),
 			duration(alone[i].of(wall).Median), duration(together[i].of(cpu).Median), "× " + ranged(together[i].against(together[bare], cpu)),
 			duration(together[i].of(wall).Median),
 		})

@@ -15,6 +15,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"vitrine/cache"
+	"vitrine/e2e/markdown"
 )
 
 // policy is a cache that is asked for keys one by one, and given time in between for what it puts off.
@@ -228,10 +229,10 @@ func (r *report) hitRatios(all []ratios) {
 	for _, p := range policies {
 		r.Head = append(r.Head, p.name)
 	}
-	percent := func(rounds []float64) string { return number(100*figureOf(rounds).Median) + " %" }
+	percent := func(rounds []float64) string { return markdown.Number(100*figureOf(rounds).Median) + " %" }
 	for i, s := range streams {
 		a := all[i]
-		row := []string{s.name, number(float64(a.requests)), number(float64(a.fit)), percent(a.ours), percent(a.hasty), percent(a.top)}
+		row := []string{s.name, markdown.Number(float64(a.requests)), markdown.Number(float64(a.fit)), percent(a.ours), percent(a.hasty), percent(a.top)}
 		for _, rounds := range a.others {
 			row = append(row, percent(rounds))
 		}

@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	"vitrine/e2e/markdown"
 )
 
 func TestHitratioSuite(t *testing.T) {
@@ -18,7 +20,7 @@ func TestPolicies(t *testing.T) {
 	}
 	check := func(name string, few, many float64) {
 		t.Helper()
-		if want := 1 - 1./times; number(few) != number(want) {
+		if want := 1 - 1./times; markdown.Number(few) != markdown.Number(want) {
 			t.Errorf("%s: a hit ratio of %v where half the room is needed, want %v", name, few, want)
 		}
 		if many > .6 {
@@ -104,7 +106,7 @@ func TestHitratioReport(t *testing.T) {
 	all[0].ours, all[0].top = []float64{.5, .6, .55}, []float64{.52, .63, .56}
 	var r report
 	r.hitRatios(all)
-	if got, want := r.Goals[0].Got, (figure{2, 1, 3}); len(r.Goals) != 2 || number(got.Median) != "2" || number(got.Low) != "1" || number(got.High) != "3" {
+	if got, want := r.Goals[0].Got, (figure{2, 1, 3}); len(r.Goals) != 2 || markdown.Number(got.Median) != "2" || markdown.Number(got.Low) != "1" || markdown.Number(got.High) != "3" {
 		t.Errorf("%d goals, the first is %v, want %v", len(r.Goals), got, want)
 	}
 	if want := []string{"zipf 1.01, 1 %", "7", "2", "50 %", "25 %", "75 %", "10 %", "20 %", "30 %", "40 %"}; !slices.Equal(r.Rows[1], want) || len(r.Head) != len(want) {

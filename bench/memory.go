@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"vitrine/e2e/markdown"
 )
 
 const (
@@ -89,7 +91,7 @@ func memorySuite(_ context.Context, b *bench) (r report, err error) {
 	r.memoryOfTiers([]nearRow{{"`Fetch`, full near tier", small, full[0]}, {"`Handler`, full near tier", small, full[1]}, {"`Fetch`, full near tier", large, full[2]}})
 	r.memoryUnderLoad(2*small, limit, container, loaded)
 	r.Notes = append(r.Notes,
-		fmt.Sprintf("%s entries with keys of 24 bytes and values, or bodies, of 1 KiB; live is what the collector leaves, without what was there before", number(float64(kept))),
+		fmt.Sprintf("%s entries with keys of 24 bytes and values, or bodies, of 1 KiB; live is what the collector leaves, without what was there before", markdown.Number(float64(kept))),
 		"The bound of a near tier is its own account, of entries with all that they take; what-if has up to 12 MiB beside it",
 		"freecache and bigcache keep bytes in a few large slices: freecache makes them at once, so that room that is not used counts; what is had of either is a copy, and not decoded",
 		"Full tiers were given more entries than they hold, by a quarter or more; the time of `Handler` is with requests and recorders for it (httptest)",
@@ -104,8 +106,8 @@ func (r *report) memoryOfEntries(each [][]held) {
 	a := func(h held) float64 { return h.heap / h.entries }
 	for i, h := range holders {
 		r.Rows = append(r.Rows, []string{
-			h.name, "", number(heldOf(each[i], func(h held) float64 { return h.entries }).Median), number(heldOf(each[i], a).Median) + " B",
-			"× " + number(heldOf(each[i], a).Median/heldOf(each[len(holders)-1], a).Median), "", "", "",
+			h.name, "", markdown.Number(heldOf(each[i], func(h held) float64 { return h.entries }).Median), markdown.Number(heldOf(each[i], a).Median) + " B",
+			"× " + markdown.Number(heldOf(each[i], a).Median/heldOf(each[len(holders)-1], a).Median), "", "", "",
 			duration(heldOf(each[i], func(h held) float64 { return h.cpu }).Median),
 		})
 	}
@@ -126,8 +128,8 @@ func (r *report) memoryOfTiers(rows []nearRow) {
 			worst[i] = max(worst[i], of(h))
 		}
 		r.Rows = append(r.Rows, []string{
-			row.name, mebibytes(float64(row.bytes)), number(heldOf(row.held, func(h held) float64 { return h.entries }).Median),
-			number(heldOf(row.held, func(h held) float64 { return h.heap / h.entries }).Median) + " B", "", "× " + ranged(heldOf(row.held, of)), "", "",
+			row.name, mebibytes(float64(row.bytes)), markdown.Number(heldOf(row.held, func(h held) float64 { return h.entries }).Median),
+			markdown.Number(heldOf(row.held, func(h held) float64 { return h.heap / h.entries }).Median) + " B", "", "× " + ranged(heldOf(row.held, of)), "", "",
 			duration(heldOf(row.held, func(h held) float64 { return h.cpu }).Median),
 		})
 	}
@@ -138,8 +140,8 @@ func (r *report) memoryUnderLoad(bytes, limit, container int, loaded []held) {
 	own := heldOf(loaded, func(h held) float64 { return h.own / float64(limit) })
 	resident := heldOf(loaded, func(h held) float64 { return h.peak / float64(container) })
 	r.Rows = append(r.Rows, []string{
-		"`Fetch`, new keys all the time", mebibytes(float64(bytes)), number(heldOf(loaded, func(h held) float64 { return h.entries }).Median),
-		number(heldOf(loaded, func(h held) float64 { return h.heap / h.entries }).Median) + " B", "",
+		"`Fetch`, new keys all the time", mebibytes(float64(bytes)), markdown.Number(heldOf(loaded, func(h held) float64 { return h.entries }).Median),
+		markdown.Number(heldOf(loaded, func(h held) float64 { return h.heap / h.entries }).Median) + " B", "",
 		"× " + ranged(heldOf(loaded, func(h held) float64 { return h.heap / float64(bytes) })), "× " + ranged(own), "× " + ranged(resident),
 		duration(heldOf(loaded, func(h held) float64 { return h.cpu }).Median),
 	})

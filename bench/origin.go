@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"vitrine/e2e/markdown"
 )
 
 // seahorses is the tile that the goal is for, by its benchmark's name: of that valley, as deep as people soon get.
@@ -34,8 +36,8 @@ func tileReport(m measured) (r report, err error) {
 		against := ratio(took, before)
 		r.Rows = append(r.Rows, []string{
 			strings.ReplaceAll(tile, "_", ", "), m.middle(name, "ns/op", duration), m.middle(first, "ns/op", duration), "× " + ranged(against),
-			m.middle(name, "allocs/op", number), m.middle(first, "allocs/op", number),
-			m.middle(name, "png-B", number), m.middle(first, "png-B", number),
+			m.middle(name, "allocs/op", markdown.Number), m.middle(first, "allocs/op", markdown.Number),
+			m.middle(name, "png-B", markdown.Number), m.middle(first, "png-B", markdown.Number),
 		})
 		if tile == seahorses {
 			r.Goals = append(r.Goals, goal{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"vitrine/e2e/markdown"
 	"vitrine/e2e/redisserver"
 )
 
@@ -104,7 +105,7 @@ func peersSuite(ctx context.Context, b *bench) (r report, err error) {
 		by[s.label()] = results[i]
 		allocated := "" // of programs, nobody tells
 		if a := results[i].of(allocs); a.Median > 0 {
-			allocated = number(a.Median)
+			allocated = markdown.Number(a.Median)
 		}
 		r.Rows = append(r.Rows, []string{
 			s.label(), duration(results[i].of(cpu).Median), "× " + ranged(results[i].against(results[0], cpu)), allocated,

@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+
+	"vitrine/e2e/markdown"
 )
 
 // originVariable names the program whose answers a contender repeats.
@@ -170,7 +172,7 @@ func proxySuite(ctx context.Context, b *bench) (r report, err error) {
 		}
 		for i, s := range servers {
 			r.Rows = append(r.Rows, []string{
-				fmt.Sprintf("%s, %s bytes", s.label(), number(float64(len(body)))), duration(results[i].of(cpu).Median),
+				fmt.Sprintf("%s, %s bytes", s.label(), markdown.Number(float64(len(body)))), duration(results[i].of(cpu).Median),
 				"× " + ranged(results[i].against(results[0], cpu)), "× " + ranged(results[i].against(results[2], cpu)),
 				duration(results[i].of(p99).Median),
 			})

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
+
+	"vitrine/e2e/markdown"
 )
 
 // report is what a suite has measured.
@@ -40,70 +40,34 @@ func (g goal) row() []string {
 	if !g.reached() {
 		verdict = "**not reached**"
 	}
-	return []string{g.Work, g.Against, sign + number(g.Bound) + " " + g.Unit, ranged(g.Got), verdict}
+	return []string{g.Work, g.Against, sign + markdown.Number(g.Bound) + " " + g.Unit, ranged(g.Got), verdict}
 }
 
 func (r report) markdown() string {
-	text := table(r.Head, r.Rows)
+	text := markdown.Table(r.Head, r.Rows)
 	if len(r.Notes) > 0 {
 		text += "\n" + strings.Join(r.Notes, ". ") + ".\n"
 	}
 	return text
 }
 
-// table is one in Markdown. All but the first column is aligned to the right.
-func table(head []string, rows [][]string) string {
-	var b strings.Builder
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(head)
-	marks := []string{"---"}
-	for range head[1:] {
-		marks = append(marks, "---:")
-	}
-	line(marks)
-	for _, cells := range rows {
-		line(cells)
-	}
-	return b.String()
-}
-
 // ranged is a figure with its range, where that says something.
 func ranged(f figure) string {
 	if f.Low == f.High {
-		return number(f.Median)
+		return markdown.Number(f.Median)
 	}
-	return fmt.Sprintf("%s (%s to %s)", number(f.Median), number(f.Low), number(f.High))
+	return fmt.Sprintf("%s (%s to %s)", markdown.Number(f.Median), markdown.Number(f.Low), markdown.Number(f.High))
 }
 
 // duration is a figure of nanoseconds.
 func duration(ns float64) string {
 	switch {
 	case ns >= 1e9:
-		return number(ns/1e9) + " s"
+		return markdown.Number(ns/1e9) + " s"
 	case ns >= 1e6:
-		return number(ns/1e6) + " ms"
+		return markdown.Number(ns/1e6) + " ms"
 	case ns >= 1e3:
-		return number(ns/1e3) + " µs"
+		return markdown.Number(ns/1e3) + " µs"
 	}
-	return number(ns) + " ns"
-}
-
-// number has three digits, or all before the point.
-func number(v float64) string {
-	switch {
-	case v == 0:
-		return "0"
-	case math.Abs(v) >= 100:
-		text := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
-		for i := len(text) - 3; i > 0; i -= 3 {
-			text = text[:i] + "," + text[i:]
-		}
-		return text
-	}
-	digits := max(2-int(math.Floor(math.Log10(math.Abs(v)))), 0)
-	text := strconv.FormatFloat(v, 'f', digits, 64)
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return text
+	return markdown.Number(ns) + " ns"
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"vitrine/cache"
+	"vitrine/e2e/markdown"
 	"vitrine/e2e/redisserver"
 )
 
@@ -125,7 +126,7 @@ func stampedeSuite(ctx context.Context, b *bench) (r report, err error) {
 		r.stampedes(takes, all)
 	}
 	r.Notes = append(r.Notes,
-		fmt.Sprintf("%s callers at once, in %d processes over one Redis; how long they wait is told as times of what the origin takes, and goals are for the longer: beside that, what a busy machine adds to the latest of a thousand is little", number(stampedeCallers), stampedeProcesses),
+		fmt.Sprintf("%s callers at once, in %d processes over one Redis; how long they wait is told as times of what the origin takes, and goals are for the longer: beside that, what a busy machine adds to the latest of a thousand is little", markdown.Number(stampedeCallers), stampedeProcesses),
 		"Who has no `Fetch` looks into Redis, loads what is not there, and puts it there",
 		"Commands include those that scripts make",
 	)

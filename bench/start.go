@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vitrine/e2e/markdown"
 )
 
 // starter is a program whose starts are measured.
@@ -91,7 +93,7 @@ func (r *report) add(programs []starter, sizes []float64, began [][]float64, sle
 			p.name, fmt.Sprintf("%s (%s to %s)", duration(took.Median), duration(took.Low), duration(took.High)),
 			mebibytes(middle(resident)), mebibytes(middle(func(a asleep) float64 { return a.own })),
 			mebibytes(middle(func(a asleep) float64 { return a.file })), mebibytes(sizes[i]),
-			number(middle(func(a asleep) float64 { return a.threads })), number(middle(func(a asleep) float64 { return a.goroutines })),
+			markdown.Number(middle(func(a asleep) float64 { return a.threads })), markdown.Number(middle(func(a asleep) float64 { return a.goroutines })),
 		})
 		if p.name == "podinfo" {
 			r.Goals = []goal{
@@ -115,7 +117,7 @@ func ratio(one, other []float64) figure {
 	return figureOf(all)
 }
 
-func mebibytes(n float64) string { return number(n/(1<<20)) + " MiB" }
+func mebibytes(n float64) string { return markdown.Number(n/(1<<20)) + " MiB" }
 
 // starters are the program, which is the first, and the least that there can be.
 func (b *bench) starters(ctx context.Context) ([]starter, error) {

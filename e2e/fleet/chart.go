@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"vitrine/e2e/markdown"
 )
 
 // chart is a picture of lines that were predicted, and of points that were simulated.
@@ -65,7 +67,7 @@ func (a axis) text(v float64) string {
 	if a.mark != nil {
 		return a.mark(v)
 	}
-	return number(v)
+	return markdown.Number(v)
 }
 
 func (c chart) place(p [2]float64) (x, y float64) {

@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/markdown"
 )
 
 const documentFile = "docs/scaling.md"
@@ -52,7 +50,7 @@ func rendered(dir string) (map[string]string, error) {
 		"measured": measuredTable(c, rows), "constants": constantsTable(c), "forecast": forecastTable(c),
 		"limits": limitsTable(c), "changes": changesTable(c), "simulated": simulatedTable(c, simulated),
 	} {
-		if text, err = replaced(text, name, table); err != nil {
+		if text, err = markdown.Replaced(text, name, table); err != nil {
 			return nil, err
 		}
 	}
@@ -63,54 +61,7 @@ func rendered(dir string) (map[string]string, error) {
 	return files, nil
 }
 
-// replaced puts a table between its marks.
-func replaced(text, name, table string) (string, error) {
-	begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
-	before, rest, found := strings.Cut(text, begin)
-	_, after, ends := strings.Cut(rest, end)
-	if !found || !ends {
-		return "", fmt.Errorf("%s has no marks for %q", documentFile, name)
-	}
-	return before + begin + table + end + after, nil
-}
-
-// table is one in Markdown. All but the first column is aligned to the right.
-func table(head []string, rows [][]string) string {
-	var b strings.Builder
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(head)
-	marks := []string{"---"}
-	for range head[1:] {
-		marks = append(marks, "---:")
-	}
-	line(marks)
-	for _, cells := range rows {
-		line(cells)
-	}
-	return b.String()
-}
-
-// number has three digits, or all before the point.
-func number(v float64) string {
-	switch {
-	case v == 0:
-		return "0"
-	case math.Abs(v) >= 100:
-		text := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
-		for i := len(text) - 3; i > 0; i -= 3 {
-			text = text[:i] + "," + text[i:]
-		}
-		return text
-	}
-	digits := max(2-int(math.Floor(math.Log10(math.Abs(v)))), 0)
-	text := strconv.FormatFloat(v, 'f', digits, 64)
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return text
-}
-
-func percent(share float64) string { return number(100*share) + " %" }
+func percent(share float64) string { return markdown.Number(100*share) + " %" }
 
 // current tells whether the files are what they are to be.
 func current(dir string) error {

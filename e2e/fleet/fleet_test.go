@@ -129,25 +129,6 @@ func TestMedianOf(t *testing.T) {
 	}
 }
 
-func TestNumber(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", .0123456: "0.0123", 1.5: "1.5", 99.96: "100", 12.345: "12.3", 1234.5: "1,235", 1e6: "1,000,000"} {
-		if got := number(v); got != want {
-			t.Errorf("%g is written %q, want %q", v, got, want)
-		}
-	}
-}
-
-func TestReplaced(t *testing.T) {
-	text := "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n"
-	got, err := replaced(text, "x", "new\n")
-	if want := strings.Replace(text, "old", "new", 1); err != nil || got != want {
-		t.Errorf("%q, %v; want %q", got, err, want)
-	}
-	if _, err := replaced(text, "y", "new\n"); err == nil {
-		t.Error("marks that are not there are no error")
-	}
-}
-
 func TestChart(t *testing.T) {
 	c := chart{title: "<t>", x: axis{from: 1, to: 100, log: true}, y: axis{from: 0, to: 10, step: 5}, each: []series{{
 		name: "s", line: [][2]float64{{1, 0}, {10, 5}, {100, 20}}, points: [][2]float64{{10, 5}},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/markdown"
 )
 
 // pictures are those of docs/scaling.md, by the names of their files.
@@ -85,7 +86,7 @@ func coherence(c forecast.Constants, s forecast.Simulations) chart {
 func redisShare(c forecast.Constants) chart {
 	picture := chart{
 		title: "Redis' main thread, as the fleet of the example grows (predicted)", x: replicasAxis,
-		y: axis{label: "share of its time", from: .0001, to: 10, log: true, mark: func(v float64) string { return number(v*100) + " %" }},
+		y: axis{label: "share of its time", from: .0001, to: 10, log: true, mark: func(v float64) string { return markdown.Number(v*100) + " %" }},
 	}
 	for _, each := range []struct {
 		name   string

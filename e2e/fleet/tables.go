@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"vitrine/e2e/fleet/forecast"
+	"vitrine/e2e/markdown"
 )
 
 func measuredTable(c forecast.Constants, rows []row) string {
@@ -20,24 +21,24 @@ func measuredTable(c forecast.Constants, rows []row) string {
 		ratio bool // to the first
 		show  func(float64) string
 	}{
-		{"replicas' CPU a request, µs", func(r row) float64 { return r.Service }, true, number},
+		{"replicas' CPU a request, µs", func(r row) float64 { return r.Service }, true, markdown.Number},
 		{"of that, by the steps below", func(r row) float64 {
 			loads := r.Loads / float64(r.Requests)
 			heard := r.Heard * (loads + float64(r.Purges)/float64(r.Requests))
 			return (1-r.FarHits-loads)*c.NearHit + r.FarHits*c.FarHit + loads*c.Origin + heard*c.Hearing
-		}, true, number},
-		{"Redis' CPU a request, µs", func(r row) float64 { return r.Redis }, true, number},
-		{"commands to Redis a request", func(r row) float64 { return r.Commands }, true, number},
+		}, true, markdown.Number},
+		{"Redis' CPU a request, µs", func(r row) float64 { return r.Redis }, true, markdown.Number},
+		{"commands to Redis a request", func(r row) float64 { return r.Commands }, true, markdown.Number},
 		{"answers from the near tier", func(r row) float64 { return r.NearHits }, false, percent},
 		{"answers from Redis", func(r row) float64 { return r.FarHits }, false, percent},
 		{"answers that waited for another's load", func(r row) float64 { return r.Coalesced }, false, percent},
-		{"loads", func(r row) float64 { return r.Loads }, false, number},
-		{"loads for each version of a key", func(r row) float64 { return r.Loads / r.IdealLoads }, false, number},
-		{"messages for each value kept, or purge", func(r row) float64 { return r.Published }, false, number},
-		{"other replicas that heard each", func(r row) float64 { return r.Heard }, false, number},
-		{"leases that were refused, a load", func(r row) float64 { return r.Refused }, false, number},
-		{"until a message was heard, ms", func(r row) float64 { return r.Lag }, false, number},
-		{"connections to Redis", func(r row) float64 { return r.Clients }, false, number},
+		{"loads", func(r row) float64 { return r.Loads }, false, markdown.Number},
+		{"loads for each version of a key", func(r row) float64 { return r.Loads / r.IdealLoads }, false, markdown.Number},
+		{"messages for each value kept, or purge", func(r row) float64 { return r.Published }, false, markdown.Number},
+		{"other replicas that heard each", func(r row) float64 { return r.Heard }, false, markdown.Number},
+		{"leases that were refused, a load", func(r row) float64 { return r.Refused }, false, markdown.Number},
+		{"until a message was heard, ms", func(r row) float64 { return r.Lag }, false, markdown.Number},
+		{"connections to Redis", func(r row) float64 { return r.Clients }, false, markdown.Number},
 	} {
 		cells := []string{each.name}
 		for _, r := range rows {
@@ -49,12 +50,12 @@ func measuredTable(c forecast.Constants, rows []row) string {
 		}
 		lines = append(lines, cells)
 	}
-	return fmt.Sprintf("%s requests of %s keys and %d purges, at each size; medians of rounds.\n\n", number(float64(rows[0].Requests)), number(keys), rows[0].Purges) + table(head, lines)
+	return fmt.Sprintf("%s requests of %s keys and %d purges, at each size; medians of rounds.\n\n", markdown.Number(float64(rows[0].Requests)), markdown.Number(keys), rows[0].Purges) + markdown.Table(head, lines)
 }
 
 func constantsTable(c forecast.Constants) string {
-	us := func(v float64) string { return number(v) + " µs" }
-	redis := table([]string{"Redis' main thread", "CPU"}, [][]string{
+	us := func(v float64) string { return markdown.Number(v) + " µs" }
+	redis := markdown.Table([]string{"Redis' main thread", "CPU"}, [][]string{
 		{"`GET` of 1 KiB; each further KiB", us(c.Get) + "; " + us(c.GetPerKiB)},
 		{"`GET` of nothing", us(c.Miss)},
 		{"acquire: granted, refused, there is a value", us(c.Acquire) + ", " + us(c.Refused) + ", " + us(c.AcquireValue)},
@@ -64,13 +65,13 @@ func constantsTable(c forecast.Constants) string {
 		{"the same, with fifteen others at once; with any number, were it so", us(c.DeliveryBusy) + "; " + us(c.Gathered(math.Inf(1)))},
 		{"ping; comparison of an account", us(c.Ping) + "; " + us(c.Account)},
 	})
-	return redis + "\n" + table([]string{"a replica", ""}, [][]string{
+	return redis + "\n" + markdown.Table([]string{"a replica", ""}, [][]string{
 		{"near hit, far hit, miss with its load", us(c.NearHit) + ", " + us(c.FarHit) + ", " + us(c.Origin)},
 		{"another's message", us(c.Hearing)},
-		{"idle: pings, comparisons a second", number(c.IdlePings) + ", " + number(c.IdleAccounts)},
-		{"connections to Redis at most", fmt.Sprintf("%s a processor + %s", number(c.Pool), number(c.Others))},
+		{"idle: pings, comparisons a second", markdown.Number(c.IdlePings) + ", " + markdown.Number(c.IdleAccounts)},
+		{"connections to Redis at most", fmt.Sprintf("%s a processor + %s", markdown.Number(c.Pool), markdown.Number(c.Others))},
 	}) + fmt.Sprintf("\nRedis %s, %s; a message is %s bytes on the wire, a connection takes %s KiB of Redis' memory.\n",
-		c.Redis, c.Go, number(c.DeliveryBytes), number(c.Connection/1024))
+		c.Redis, c.Go, markdown.Number(c.DeliveryBytes), markdown.Number(c.Connection/1024))
 }
 
 // stages are the sizes of the forecast.
@@ -80,15 +81,15 @@ func forecastTable(c forecast.Constants) string {
 	head := []string{"replicas"}
 	var all []forecast.Prediction
 	for _, n := range stages {
-		head = append(head, number(float64(n)))
+		head = append(head, markdown.Number(float64(n)))
 		all = append(all, c.Predict(forecast.Example(n)))
 	}
-	rate := func(v float64) string { return number(v) }
+	rate := func(v float64) string { return markdown.Number(v) }
 	milli := func(v float64) string {
 		if v == 0 {
 			return "falls behind"
 		}
-		return number(v*1e3) + " ms"
+		return markdown.Number(v*1e3) + " ms"
 	}
 	var lines [][]string
 	for _, each := range []struct {
@@ -122,9 +123,9 @@ func forecastTable(c forecast.Constants) string {
 	connections, memory := []string{"connections to Redis, at most"}, []string{"Redis' memory for them, MiB"}
 	for _, n := range stages {
 		most := c.Connections(n, processors)
-		connections, memory = append(connections, number(most)), append(memory, number(most*c.Connection/(1<<20)))
+		connections, memory = append(connections, markdown.Number(most)), append(memory, markdown.Number(most*c.Connection/(1<<20)))
 	}
-	return table(head, append(lines, connections, memory))
+	return markdown.Table(head, append(lines, connections, memory))
 }
 
 // gathered is Redis' share where it has fallen behind, so that messages leave together.
@@ -149,13 +150,13 @@ func limitsTable(c forecast.Constants) string {
 		{"pings and accounts take 10 % of Redis", "N × idle", func(_ int, p forecast.Prediction) bool { return p.Idle > .1 }},
 	} {
 		n := forecast.Limit(forecast.Example(1), most, func(w forecast.Workload) bool { return each.bad(w.Replicas, c.Predict(w)) })
-		text := number(float64(n))
+		text := markdown.Number(float64(n))
 		if n == most {
 			text = "never"
 		}
 		lines = append(lines, []string{each.name, each.formula, text})
 	}
-	return table([]string{"limit", "of", "replicas"}, lines)
+	return markdown.Table([]string{"limit", "of", "replicas"}, lines)
 }
 
 // changesTable says what Redis' share would be with a thousand replicas, were something changed.
@@ -170,7 +171,7 @@ func changesTable(c forecast.Constants) string {
 	one := c.Predict(byKey)
 	const every = .01
 	together := p.Telling * c.Gathered(max(p.Counts.Messages*every, 1)) / c.Delivery
-	return table([]string{"a thousand replicas, and", "main thread busy", "with deliveries"}, [][]string{
+	return markdown.Table([]string{"a thousand replicas, and", "main thread busy", "with deliveries"}, [][]string{
 		{"nothing changed", percent(p.Redis), percent(p.Telling)},
 		{"`Tuning.NearTTL` as long as the TTL", percent(c.Predict(longer).Redis), percent(c.Predict(longer).Telling)},
 		{"messages gathered for 10 ms before they are sent", percent(p.Redis - p.Telling + together), percent(together)},
@@ -194,7 +195,7 @@ func simulatedTable(c forecast.Constants, s forecast.Simulations) string {
 			{"loads", run.Loads, p.Loads}, {"lookups", run.Gets, p.Gets}, {"leases refused", run.Refused, p.Refused}, {"deliveries", run.Delivered, p.Delivered},
 		} {
 			predicted := each.rate * run.Lasts.Seconds()
-			lines = append(lines, []string{number(float64(run.Replicas)), each.name, number(float64(each.simulated)), number(predicted), difference(float64(each.simulated), predicted)})
+			lines = append(lines, []string{markdown.Number(float64(run.Replicas)), each.name, markdown.Number(float64(each.simulated)), markdown.Number(predicted), difference(float64(each.simulated), predicted)})
 		}
 		for _, each := range []struct {
 			name                 string
@@ -202,10 +203,10 @@ func simulatedTable(c forecast.Constants, s forecast.Simulations) string {
 		}{
 			{"purge heard, the mean, ms", milliseconds(run.Coherent), milliseconds(p.Coherent)}, {"purge heard, the last, ms", milliseconds(run.Last), milliseconds(p.Last)},
 		} {
-			lines = append(lines, []string{number(float64(run.Replicas)), each.name, number(each.simulated), number(each.predicted), difference(each.simulated, each.predicted)})
+			lines = append(lines, []string{markdown.Number(float64(run.Replicas)), each.name, markdown.Number(each.simulated), markdown.Number(each.predicted), difference(each.simulated, each.predicted)})
 		}
 	}
-	return table([]string{"replicas", "what", "simulated", "predicted", "off by"}, lines)
+	return markdown.Table([]string{"replicas", "what", "simulated", "predicted", "off by"}, lines)
 }
 
 func difference(got, want float64) string { return fmt.Sprintf("%+.1f %%", 100*(got/want-1)) }

@@ -42,8 +42,9 @@ func TestPolicies(t *testing.T) {
 	for i, p := range policies {
 		check(p.name, a[0].others[i][0], a[1].others[i][0])
 	}
-	if a[1].fit != entries || a[1].top[0] != .1 || a[0].top[0] != 1 {
-		t.Errorf("%d entries fit, and static tops are %v and %v; want %d, 1 and 0.1", a[1].fit, a[0].top, a[1].top, entries)
+	// otter lets go of the last one behind.
+	if beyond := a[1].fit - entries; beyond < 0 || beyond > 1 || a[1].top[0] != float64(a[1].fit)/(10*entries) || a[0].top[0] != 1 {
+		t.Errorf("%d entries fit, and static tops are %v and %v; want %d, 1 and what fits of %d", a[1].fit, a[0].top, a[1].top, entries, 10*entries)
 	}
 }
 

@@ -46,7 +46,8 @@ func checkGoals(t *testing.T, r report, want ...string) {
 	t.Helper()
 	var got []string
 	for _, g := range r.Goals {
-		if g.Got.Median <= 0 {
+		// Of so little work the kernel, which counts in hundredths of a second, may say that it took nothing.
+		if g.Got.Median < 0 {
 			t.Errorf("%s, against %s, was measured as %v", g.Work, g.Against, g.Got)
 		}
 		got = append(got, g.Against)

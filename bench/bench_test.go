@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vitrine/e2e/component"
+	"vitrine/e2e/redisserver"
 )
 
 // TestMain lets a process of the tests be a contender, as the program does.
@@ -19,6 +20,22 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// startRedis starts a Redis that lives as long as the test.
+func startRedis(t *testing.T) *redisserver.Server {
+	t.Helper()
+	component.Command(t, "redis-server")
+	redis, err := redisserver.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := redis.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return redis
 }
 
 // try runs a suite that measures next to nothing. Programs are what it needs on PATH.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"os/exec"
 	"slices"
 	"testing"
 
-	"vitrine/e2e/component"
 	"vitrine/e2e/redisserver"
 )
 
@@ -16,18 +14,7 @@ func TestFarSuite(t *testing.T) {
 
 // TestReadersRead: those without copies ask Redis for each value, and all of them get it.
 func TestReadersRead(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		component.Missing(t, "redis-server", err.Error())
-	}
-	redis, err := redisserver.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := redis.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	redis := startRedis(t)
 	const reads = 10 * byHand
 	copies := []string{"far/rueidis `DoCache`, copies", "far/go-redis client-side caching, copies"}
 	for _, c := range farContenders {

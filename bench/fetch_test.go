@@ -2,12 +2,8 @@ package main
 
 import (
 	"math"
-	"os/exec"
 	"slices"
 	"testing"
-
-	"vitrine/e2e/component"
-	"vitrine/e2e/redisserver"
 )
 
 func TestFetchSuite(t *testing.T) {
@@ -19,18 +15,7 @@ func TestFetchSuite(t *testing.T) {
 
 // TestLibrariesHit: what is compared are hits.
 func TestLibrariesHit(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		component.Missing(t, "redis-server", err.Error())
-	}
-	redis, err := redisserver.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := redis.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	redis := startRedis(t)
 	for _, c := range fetchContenders {
 		t.Run(c.name, func(t *testing.T) {
 			w, err := startWorkers([]contender{c}, 3, 3000, redisVariable+"="+redis.Addr)

@@ -44,14 +44,7 @@ var policies = []policy{
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(key string) bool {
-			_, ok := c.Get(key)
-			if !ok {
-				c.Set(key, key, 1)
-				c.Wait()
-			}
-			return ok
-		}, c.Close, nil
+		return lookedUp(c), c.Close, nil
 	}},
 	{"ristretto", func(entries int) (func(string) bool, func(), error) {
 		c, err := ristretto.NewCache(&ristretto.Config[string, string]{
@@ -60,14 +53,7 @@ var policies = []policy{
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(key string) bool {
-			_, ok := c.Get(key)
-			if !ok {
-				c.Set(key, key, 1)
-				c.Wait()
-			}
-			return ok
-		}, c.Close, nil
+		return lookedUp(c), c.Close, nil
 	}},
 	{"LRU", func(entries int) (func(string) bool, func(), error) {
 		c, err := lru.New[string, string](entries)
@@ -82,6 +68,22 @@ var policies = []policy{
 			return ok
 		}, func() {}, nil
 	}},
+}
+
+// lookedUp tells whether a cache has a key, and gives it what it has not: that it takes in behind.
+func lookedUp(c interface {
+	Get(key string) (string, bool)
+	Set(key, value string, cost int64) bool
+	Wait()
+}) func(key string) bool {
+	return func(key string) bool {
+		_, ok := c.Get(key)
+		if !ok {
+			c.Set(key, key, 1)
+			c.Wait()
+		}
+		return ok
+	}
 }
 
 // nearRatio is the hit ratio of a near tier, and how many entries it has in the end. In between is what happens before the next

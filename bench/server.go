@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vitrine/e2e/cputime"
 )
 
 // server is one that is asked over HTTP: a contender, or a program of somebody else.
@@ -65,35 +67,18 @@ func (p program) used() (u used, err error) {
 	if err != nil {
 		return u, err
 	}
-	for _, pid := range append(strings.Fields(string(children)), strconv.Itoa(p.cmd.Process.Pid)) {
-		took, err := ticks(pid)
+	for _, text := range append(strings.Fields(string(children)), strconv.Itoa(p.cmd.Process.Pid)) {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			return u, err
+		}
+		took, err := cputime.Of(pid)
 		if err != nil {
 			return u, err
 		}
 		u.CPU += took
 	}
 	return u, nil
-}
-
-func ticks(pid string) (time.Duration, error) {
-	b, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	_, after, _ := strings.Cut(string(b), ") ")
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%s/stat: %q", pid, b)
-	}
-	var sum time.Duration
-	for _, field := range fields[11:13] { // utime and stime
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(n) * 10 * time.Millisecond
-	}
-	return sum, nil
 }
 
 func freeAddr() (string, error) {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vitrine/e2e/cputime"
 )
 
 // replica is a process of the real service.
@@ -73,24 +75,8 @@ func (r *replica) stop() error {
 
 // cpu is what the process has used, in µs; the kernel tells it in hundredths of a second.
 func (r *replica) cpu() (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, after, _ := strings.Cut(string(b), ") ")
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/…/stat: %q", b)
-	}
-	ticks := 0.0
-	for _, field := range fields[11:13] { // utime and stime
-		n, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return ticks * 1e4, nil
+	took, err := cputime.Of(r.cmd.Process.Pid)
+	return float64(took.Microseconds()), err
 }
 
 // post sends a form to the operations port.

@@ -51,15 +51,21 @@ func startBalancer(t testing.TB, with settings, upstreams ...http.Handler) balan
 		}
 		return l
 	}
-	var servers strings.Builder
+	var at []string
 	for _, h := range upstreams {
 		l := listen()
 		srv := &http.Server{Handler: h}
 		go func() { _ = srv.Serve(l) }() // until it is closed
 		t.Cleanup(func() { srv.Close() })
-		fmt.Fprintf(&servers, "server %s max_fails=3 fail_timeout=2s;\n", l.Addr())
+		at = append(at, l.Addr().String())
 	}
-	replace("server service:8080 resolve max_fails=3 fail_timeout=2s;", servers.String())
+	for _, how := range []string{"max_fails=3 fail_timeout=2s;", "max_fails=0;"} {
+		var servers strings.Builder
+		for _, addr := range at {
+			fmt.Fprintf(&servers, "server %s %s\n", addr, how)
+		}
+		replace("server service:8080 resolve "+how, servers.String())
+	}
 	replace("include /etc/vitrine/balance.conf;", with.balance)
 	replace("worker_processes 2;", "worker_processes 1; daemon off;")
 	if os.Geteuid() == 0 {

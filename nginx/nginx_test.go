@@ -73,6 +73,31 @@ func TestPoison(t *testing.T) {
 	}
 }
 
+// TestLateInside: replicas that are late for one another are there for visitors all the same.
+func TestLateInside(t *testing.T) {
+	replica := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			<-r.Context().Done()
+		}
+		_, _ = io.WriteString(w, "ok")
+	}
+	b := startBalancer(t, settings{other: map[string]string{"proxy_read_timeout 5s;": "proxy_read_timeout 100ms;"}},
+		http.HandlerFunc(replica), http.HandlerFunc(replica), http.HandlerFunc(replica))
+	for range 4 { // each asks all of them
+		if status, _, _, err := b.ask(t, "GET", b.inner+"/late", nil, ""); status != http.StatusGatewayTimeout {
+			t.Fatalf("%d, %v; want 504", status, err)
+		}
+	}
+	for range 6 {
+		if status, _, _, err := b.ask(t, "GET", b.url+"/slow", nil, ""); status != http.StatusOK {
+			t.Fatalf("a visitor got %d, %v", status, err)
+		}
+		if status, _, _, err := b.ask(t, "GET", b.inner+"/slow", nil, ""); status != http.StatusOK {
+			t.Fatalf("a replica got %d, %v", status, err)
+		}
+	}
+}
+
 func breakOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // TestWhatReachesAReplica: who asks is what nginx says, and nothing that they say of themselves.

@@ -14,6 +14,15 @@ type answer struct {
 	status int
 	bytes  int64
 	begun  bool
+	begins func() // is told; nil: nobody
+}
+
+// begin says that the answer begins, unless it has.
+func (a *answer) begin() {
+	if !a.begun && a.begins != nil {
+		a.begins()
+	}
+	a.begun = true
 }
 
 // watch wraps w without losing its optional interfaces. Each way to begin an answer has a
@@ -24,14 +33,15 @@ func (a *answer) watch(w http.ResponseWriter) http.ResponseWriter {
 			return func(code int) {
 				informational := code < 200 && code != http.StatusSwitchingProtocols
 				if !a.begun && !informational {
-					a.status, a.begun = code, true
+					a.status = code
+					a.begin()
 				}
 				next(code)
 			}
 		},
 		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
 			return func(b []byte) (int, error) {
-				a.begun = true
+				a.begin()
 				n, err := next(b)
 				a.bytes += int64(n)
 				return n, err
@@ -39,17 +49,17 @@ func (a *answer) watch(w http.ResponseWriter) http.ResponseWriter {
 		},
 		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
 			return func(src io.Reader) (int64, error) {
-				a.begun = true
+				a.begin()
 				n, err := next(src)
 				a.bytes += n
 				return n, err
 			}
 		},
 		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
-			return func() { a.begun = true; next() }
+			return func() { a.begin(); next() }
 		},
 		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {
-			return func() (net.Conn, *bufio.ReadWriter, error) { a.begun = true; return next() }
+			return func() (net.Conn, *bufio.ReadWriter, error) { a.begin(); return next() }
 		},
 	})
 }

@@ -74,6 +74,7 @@ func (t *Telemetry) serveAtHand(w http.ResponseWriter, r *http.Request, from cal
 	defer span.End()
 	sc := span.SpanContext()
 	t.nameTrace(w.Header(), sc)
+	t.timing.name(w.Header(), start)
 	status, bytes := a.Serve(w, r)
 	end := time.Now()
 	if span.IsRecording() {

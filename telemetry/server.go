@@ -14,8 +14,9 @@ import (
 
 // Server instruments next, which must be the router itself (an *http.ServeMux, or another that sets
 // Request.Pattern): a server span by otelhttp, http_server_request_duration_seconds, one access line, and
-// the Traceresponse header (W3C Trace Context, level 2). A panic becomes a 500 where no answer has begun
-// and a broken connection where one has; http.ErrAbortHandler is passed on. annotate may be nil.
+// the fields Traceresponse (W3C Trace Context, level 2) and, where Options.ServerTiming says so, Server-Timing.
+// A panic becomes a 500 where no answer has begun and a broken connection where one has;
+// http.ErrAbortHandler is passed on. annotate may be nil.
 //
 // Whatever stands between Server and the router must not replace the request, or the route is lost.
 //
@@ -72,6 +73,9 @@ func (t *Telemetry) observed(next http.Handler, annotate Annotate) http.Handler 
 		t.nameTrace(w.Header(), sc)
 
 		a := answer{status: http.StatusOK}
+		if t.timing != nil {
+			a.begins = func() { t.timing.name(w.Header(), start) }
+		}
 		aborted := t.serve(next, a.watch(w), r, &a)
 		end := time.Now()
 		elapsed := end.Sub(start)
@@ -125,5 +129,6 @@ func (t *Telemetry) serve(next http.Handler, w http.ResponseWriter, r *http.Requ
 		aborted = true
 	}()
 	next.ServeHTTP(w, r)
+	a.begin() // if by nobody else, then by net/http
 	return false
 }

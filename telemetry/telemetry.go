@@ -46,6 +46,9 @@ type Options struct {
 	LogQuery bool
 	// LogClient is whose address the access line has. The zero value is ClientNone.
 	LogClient ClientAddress
+	// ServerTiming has every answer of Server say how long it took to begin, and Instance, in the field Server-Timing: for
+	// whoever may know both. The zero value does not.
+	ServerTiming bool
 }
 
 // Telemetry holds what a service needs to be observed. Its fields are passed on to whoever emits
@@ -72,6 +75,7 @@ type Telemetry struct {
 	scrapes     *scrapeMetrics
 	handRoutes  table[handKey, *handRoute]
 	singles     singles
+	timing      *serverTiming
 	w3cOnly     bool      // Propagator reads nothing but W3C Trace Context and Baggage
 	attributes  sync.Pool // of *[]attribute.KeyValue
 	lines       *accessLog
@@ -90,6 +94,9 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 		Registry: newRegistry(),
 		Instance: cmp.Or(o.Instance, hostname),
 		tracez:   zpages.NewSpanProcessor(),
+	}
+	if o.ServerTiming {
+		t.timing = newServerTiming(t.Instance)
 	}
 	t.Level.Set(o.LogLevel)
 	if o.Logs == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -15,6 +16,26 @@ import (
 	"vitrine/cache"
 	"vitrine/cache/storetest"
 )
+
+// The first example of README.md.
+func Example() {
+	prices, err := cache.New(nil, cache.Options{Name: "prices", TTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer prices.Close(context.Background())
+	ask := func(context.Context) (string, error) { fmt.Println("asking"); return "3 €", nil }
+	fmt.Println(cache.Fetch(context.Background(), prices, "tea", ask)) // a value
+	fmt.Println(cache.Fetch(context.Background(), prices, "tea", ask))
+	mux := http.NewServeMux()
+	mux.Handle("GET /slow", prices.Handler(http.HandlerFunc(slow))) // a route
+	// Output:
+	// asking
+	// 3 € <nil>
+	// 3 € <nil>
+}
+
+func slow(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
 // A function that takes long, answered from memory.
 func ExampleFetch() {
@@ -122,9 +143,7 @@ func ExampleCache_Handler() {
 	defer c.Close(context.Background())
 
 	mux := http.NewServeMux()
-	mux.Handle("GET /slow", c.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "hello")
-	})))
+	mux.Handle("GET /slow", c.Handler(http.HandlerFunc(slow)))
 	for range 2 {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", "/slow", nil))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -305,10 +306,15 @@ func TestEachAnswerCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		o := &origin{answer: func(http.ResponseWriter, *http.Request) { time.Sleep(2 * time.Second) }}
-		h := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute, Registerer: registry}).Handler(o)
+		c := newCache(t, nil, cache.Options{Name: "c", TTL: time.Minute, Registerer: registry})
+		h := c.Handler(o)
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() { do(h, "GET", "/") })
+		}
+		time.Sleep(time.Second)
+		if now := c.Stats(); now.Loading != 1 {
+			t.Errorf("%d loads are under way, want 1", now.Loading)
 		}
 		all.Wait()
 		do(h, "GET", "/")
@@ -335,6 +341,12 @@ cache_saved_seconds_total{cache="c"} 4
 `), "cache_requests_total", "cache_saved_seconds_total")
 		if err != nil {
 			t.Error(err)
+		}
+		want := cache.Stats{Saved: 4 * time.Second, Answers: map[cache.Outcome]int64{
+			cache.Hit: 2, cache.Stale: 0, cache.StaleError: 0, cache.Miss: 1, cache.Coalesced: 9, cache.Revalidated: 0, cache.Bypass: 1, cache.Rejected: 0,
+		}}
+		if got := c.Stats(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
 		}
 	})
 }

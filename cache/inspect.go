@@ -26,6 +26,28 @@ type Fill struct {
 	Capacity int64 // bytes
 }
 
+// Stats is what a cache has done since it was made, and does. The zero value is that of one that has done nothing.
+type Stats struct {
+	Answers map[Outcome]int64
+	Saved   time.Duration // the origin's time that hits and stale answers did not spend
+	Loading int           // loads that are under way
+}
+
+// Stats says what cache_requests_total, cache_saved_seconds_total and cache_loads_in_flight do.
+func (c *Cache) Stats() Stats {
+	s := Stats{
+		Answers: make(map[Outcome]int64, len(answers)),
+		Saved:   time.Duration(c.metrics.saved.Load()) * time.Microsecond,
+		Loading: int(c.metrics.loading.Load()),
+	}
+	for outcome, tiers := range c.metrics.requests {
+		for _, counter := range tiers {
+			s.Answers[outcome] += counted(counter)
+		}
+	}
+	return s
+}
+
 // Name is Options.Name.
 func (c *Cache) Name() string { return c.opts.Name }
 

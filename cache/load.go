@@ -61,6 +61,8 @@ func (c *Cache) load(ctx context.Context, span trace.Span, f *call, src source) 
 	defer place.leave()
 	f.placed = true
 	ctx = withPlace(ctx, place)
+	c.metrics.loading.Add(1)
+	defer c.metrics.loading.Add(-1)
 
 	var l loaded
 	start, returned, took := time.Now(), false, time.Duration(-1)

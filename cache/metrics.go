@@ -19,6 +19,7 @@ type metrics struct {
 	requests       map[Outcome]map[Tier]prometheus.Counter
 	nearHits       prometheus.Counter
 	others         atomic.Int64 // answers that the near tier might have given, were it larger
+	loading        atomic.Int64
 	loadOK         prometheus.Observer
 	loadError      prometheus.Observer
 	saved          atomic.Int64 // microseconds: nanoseconds of a busy cache would overflow in days
@@ -51,6 +52,10 @@ func newMetrics(name string) *metrics {
 		"Duration of loads from the origin.", m.labels, loadBuckets), []string{"result"})
 	m.loadOK, m.loadError = loads.WithLabelValues("ok"), loads.WithLabelValues("error")
 
+	loading := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cache_loads_in_flight", Help: "Loads from the origin that are under way.", ConstLabels: m.labels,
+	}, func() float64 { return float64(m.loading.Load()) })
+
 	saved := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "cache_saved_seconds_total", ConstLabels: m.labels,
 		Help: "Seconds of the origin that hits did not spend: the sum of what their loads had taken.",
@@ -75,7 +80,7 @@ func newMetrics(name string) *metrics {
 		m.purged[scope] = purges.WithLabelValues(scope)
 	}
 
-	m.own = []prometheus.Collector{requests, loads, saved, age, evictions, purges}
+	m.own = []prometheus.Collector{requests, loads, loading, saved, age, evictions, purges}
 
 	return m
 }
@@ -122,9 +127,14 @@ func (m *metrics) breaker(f *farTier) {
 
 // simulable is how many answers the near tier gave, or might have given.
 func (m *metrics) simulable() int64 {
-	var hits dto.Metric
-	_ = m.nearHits.Write(&hits) // it never fails
-	return int64(hits.GetCounter().GetValue()) + m.others.Load()
+	return counted(m.nearHits) + m.others.Load()
+}
+
+// counted is where a counter stands.
+func counted(c prometheus.Counter) int64 {
+	var now dto.Metric
+	_ = c.Write(&now) // it never fails
+	return int64(now.GetCounter().GetValue())
 }
 
 // whatIf adds the gauges of the simulation.

@@ -26,7 +26,7 @@ var colours = []struct {
 	{"{{cache}}", []colour{{"slow", "purple"}, {"stats", "dark-blue"}, {"tiles", "#00a3a3"}}},
 	{"{{http_route}}", []colour{
 		{"/slow", "purple"}, {"/stats/{z}/{x}/{y}", "dark-blue"}, {"/tiles/{z}/{x}/{y}", "#00a3a3"}, {"/health", "light-green"},
-		{"/{$}", "light-orange"}, {"/assets/{name}", "light-yellow"}, {"(no route)", "text"},
+		{"/{$}", "light-orange"}, {"/assets/{name...}", "light-yellow"}, {"/minute", "yellow"}, {"/stampede", "orange"}, {"(no route)", "text"},
 	}},
 	{"{{op}}", operations}, {"{{cmd}}", operations},
 	{"{{cause}}", []colour{{"expired", "light-green"}, {"size", "orange"}}},

@@ -44,6 +44,8 @@ type config struct {
 	logSlow         time.Duration
 	logQuery        bool
 	logClient       telemetry.ClientAddress
+	jaegerURL       string // empty: none
+	grafanaURL      string // empty: none
 	faults          bool
 	drainDelay      time.Duration
 	shutdownTimeout time.Duration
@@ -123,6 +125,10 @@ var variables = []variable{
 		func(c *config, v string) error { return setBool(&c.logQuery, v) }},
 	{"VITRINE_LOG_CLIENT", "none", "none, peer or forwarded", "whose address is logged: nobody's, the connection's, or what the nearest proxy says",
 		func(c *config, v string) error { return c.logClient.UnmarshalText([]byte(v)) }},
+	{"VITRINE_JAEGER_URL", "", "an http:// or https:// URL", "where a browser finds Jaeger; the page links to its traces",
+		func(c *config, v string) error { return setPage(&c.jaegerURL, v) }},
+	{"VITRINE_GRAFANA_URL", "", "an http:// or https:// URL", "where a browser finds Grafana; the page links to its dashboards",
+		func(c *config, v string) error { return setPage(&c.grafanaURL, v) }},
 	{"VITRINE_FAULTS", "false", "true or false", "whether the operations port takes faults, at /debug/faults, for drills",
 		func(c *config, v string) error { return setBool(&c.faults, v) }},
 	{"VITRINE_DRAIN_DELAY", "0s", "a duration of 0s or more, such as 5s", "how long to go on serving after a SIGTERM, not ready any more",
@@ -229,6 +235,19 @@ func checkUpstream(v string) error {
 	if u.Host == "" || u.Path != "" && u.Path != "/" || strings.ContainsAny(v, "?#") {
 		return errNotAllowed
 	}
+	return oneOf(u.Scheme, "http", "https")
+}
+
+// setPage takes what links are made of by adding a path.
+func setPage(page *string, v string) error {
+	u, err := url.Parse(v)
+	if err != nil {
+		return err
+	}
+	if u.Host == "" || u.User != nil || strings.ContainsAny(v, "?#") {
+		return errNotAllowed
+	}
+	*page = strings.TrimSuffix(v, "/")
 	return oneOf(u.Scheme, "http", "https")
 }
 

@@ -82,6 +82,8 @@ var values = []struct {
 		map[string]string{"http://nginx:8080": "http://nginx:8080", "https://h/": "https://h", "http://[::1]:80": "http://[::1]:80"},
 		[]string{"nginx:8080", "ftp://h", "http://", "http://h/path", "http://h//", "http://h?q=1", "http://h?", "http://h#f", "http://h:x"},
 		func(c config) any { return c.upstreamURL }},
+	{"VITRINE_JAEGER_URL", pagesGood, pagesBad, func(c config) any { return c.jaegerURL }},
+	{"VITRINE_GRAFANA_URL", pagesGood, pagesBad, func(c config) any { return c.grafanaURL }},
 	{"VITRINE_MAX_REQUESTS", numbersGood, numbersBad, func(c config) any { return c.maxRequests }},
 	{"VITRINE_MAX_CONNECTIONS", numbersGood, numbersBad, func(c config) any { return c.maxConnections }},
 	{"VITRINE_H2C", switchGood, switchBad, func(c config) any { return c.h2c }},
@@ -118,6 +120,8 @@ var (
 	numbersBad    = []string{"-1", "many", "1.5"}
 	switchGood    = map[string]string{"true": "true", "false": "false"}
 	switchBad     = []string{"yes", "1", "True"}
+	pagesGood     = map[string]string{"http://localhost:3000": "http://localhost:3000", "https://h/grafana/": "https://h/grafana"}
+	pagesBad      = []string{"localhost:3000", "javascript:alert(1)", "http://", "http://u:p@h", "http://h?q=1", "http://h#f", "http://h:x"}
 )
 
 func TestConfigValues(t *testing.T) {

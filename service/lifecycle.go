@@ -18,9 +18,10 @@ func (s *server) serve(ctx context.Context) error {
 	if s.self != nil {
 		go func() { failed <- s.self.Serve(s.selfAt) }()
 	}
+	var watch context.Context
+	watch, s.stopWatching = context.WithCancel(context.WithoutCancel(ctx))
+	s.watching.Go(func() { s.minute.watch(watch) })
 	if s.redis != nil {
-		var watch context.Context
-		watch, s.stopWatchingRedis = context.WithCancel(context.WithoutCancel(ctx))
 		s.watching.Go(func() { s.health.watchRedis(watch, s.redis, log) })
 	}
 	s.health.started.Store(true)
@@ -62,9 +63,9 @@ func (s *server) shutdown() error {
 		step("own upstream", end(ctx, s.self))
 	}
 	step("caches", s.caches.close(ctx))
+	s.stopWatching()
+	s.watching.Wait()
 	if s.redis != nil {
-		s.stopWatchingRedis()
-		s.watching.Wait()
 		step("redis", s.redis.Close())
 	}
 	step("operations listener", end(ctx, s.ops))

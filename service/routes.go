@@ -10,8 +10,10 @@ import (
 // router has the endpoints that users reach.
 func (s *server) router() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", page())
-	mux.Handle("GET /assets/{name}", assets())
+	mux.Handle("GET /{$}", page(s.cfg))
+	mux.Handle("GET /assets/{name...}", assets())
+	mux.HandleFunc("GET /minute", s.minute.serve)
+	mux.Handle("POST /stampede", s.stampede())
 	mux.HandleFunc("GET /health", s.health.public)
 	mux.Handle("GET /slow", s.caches.slow.Handler(s.faults.origin("slow", slow(s.cfg.slowDelay, s.instance()))))
 	mux.Handle("GET /tiles/{z}/{x}/{y}", validTile{s.caches.tiles.Handler(s.faults.origin("tiles", tileImage()))})
@@ -20,14 +22,14 @@ func (s *server) router() *http.ServeMux {
 }
 
 // publicHandler is what users reach. From the outside in: draining, so that every answer says it; admission, which
-// costs next to nothing; and telemetry around the router itself, because the route that the router finds is on the
-// request that telemetry made.
+// costs next to nothing; the measuring of what caches answered; and telemetry around the router itself, because the
+// route that the router finds is on the request that telemetry made.
 func (s *server) publicHandler(router *http.ServeMux) http.Handler {
 	instrument := s.telemetry.PublicServer
 	if s.cfg.trustTrace {
 		instrument = s.telemetry.Server
 	}
-	return s.drain(newAdmission(s.cfg.maxRequests, router, s.telemetry).handler(instrument(router, annotate)))
+	return s.drain(newAdmission(s.cfg.maxRequests, router, s.telemetry).handler(s.minute.handler(instrument(router, annotate))))
 }
 
 // selfHandler is what this process asks of itself: that belongs to requests that were let in, and to their traces.

@@ -17,10 +17,16 @@ func TestRoutes(t *testing.T) {
 		mediaType, allow  string
 	}{
 		{"the page", "GET", p.url + "/", 200, "text/html", ""},
-		{"its script", "GET", p.url + "/assets/page.js", 200, "text/javascript", ""},
-		{"its style", "GET", p.url + "/assets/page.css", 200, "text/css", ""},
+		{"its script", "GET", p.url + "/assets/atlas.js", 200, "text/javascript", ""},
+		{"its style", "GET", p.url + "/assets/atlas.css", 200, "text/css", ""},
+		{"its library", "GET", p.url + "/assets/leaflet/leaflet.js", 200, "text/javascript", ""},
 		{"no such asset", "GET", p.url + "/assets/page.go", 404, "text/plain", ""},
-		{"out of the assets", "GET", p.url + "/assets/..%2f..%2fmain.go", 400, "text/plain", ""},
+		{"a folder of assets", "GET", p.url + "/assets/leaflet/", 404, "text/plain", ""},
+		{"the page as an asset", "GET", p.url + "/assets/index.html", 404, "text/plain", ""},
+		{"the last minute", "GET", p.url + "/minute", 200, "application/json", ""},
+		{"a stampede", "POST", p.url + "/stampede", 200, "application/json", ""},
+		{"wrong method for a stampede", "GET", p.url + "/stampede", 405, "text/plain", "POST"},
+		{"out of the assets", "GET", p.url + "/assets/..%2f..%2fmain.go", 404, "text/plain", ""},
 		{"the endpoint", "GET", p.url + "/slow", 200, "application/json", ""},
 		{"HEAD", "HEAD", p.url + "/slow", 200, "application/json", ""},
 		{"health", "GET", p.url + "/health", 200, "application/json", ""},
@@ -147,7 +153,7 @@ func TestPagePolicy(t *testing.T) {
 	p := start(t, nil)
 	page := get(t, p.url+"/")
 	policy := page.Header.Get("Content-Security-Policy")
-	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'"} {
+	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("Content-Security-Policy %q, want %s", policy, want)
 		}
@@ -160,12 +166,12 @@ func TestPagePolicy(t *testing.T) {
 			t.Errorf("the page has %s, which its policy forbids", inline)
 		}
 	}
-	for _, path := range []string{"/", "/assets/page.js", "/assets/page.css"} {
+	for _, path := range []string{"/", "/assets/atlas.js", "/assets/atlas.css"} {
 		if got := get(t, p.url+path).Header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("%s: X-Content-Type-Options %q", path, got)
 		}
 	}
-	for _, asset := range []string{"/assets/page.js", "/assets/page.css"} {
+	for _, asset := range []string{"/assets/atlas.js", "/assets/atlas.css"} {
 		if !strings.Contains(page.body, `"`+asset+`"`) {
 			t.Errorf("the page does not use %s", asset)
 		}

@@ -26,14 +26,15 @@ type server struct {
 	caches    caches
 	faults    *faults // nil: not enabled
 	health    *health
-	upstream  *http.Transport // of /stats
+	minute    *minute
+	upstream  *http.Transport // of /stats and /stampede
 
-	public, ops       *http.Server
-	self              *http.Server // what the public one serves, for this process alone; nil: not used
-	publicAt, opsAt   net.Listener
-	selfAt            net.Listener
-	stopWatchingRedis context.CancelFunc
-	watching          sync.WaitGroup
+	public, ops     *http.Server
+	self            *http.Server // what the public one serves, for this process alone; nil: not used
+	publicAt, opsAt net.Listener
+	selfAt          net.Listener
+	stopWatching    context.CancelFunc
+	watching        sync.WaitGroup
 }
 
 // newServer listens before it serves, so that a taken port is an error at the start.
@@ -63,7 +64,7 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 
 	s.telemetry, err = telemetry.Setup(ctx, telemetry.Options{
 		Service: "vitrine", Version: version(), Logs: logs, LogFormat: cfg.logFormat, LogLevel: cfg.logLevel,
-		RoutineLines: cfg.logHits, SlowRequest: cfg.logSlow, LogQuery: cfg.logQuery, LogClient: cfg.logClient,
+		RoutineLines: cfg.logHits, SlowRequest: cfg.logSlow, LogQuery: cfg.logQuery, LogClient: cfg.logClient, ServerTiming: true,
 	})
 	if err != nil {
 		return nil, usageError{err} // it names the OTEL_ variable
@@ -82,6 +83,7 @@ func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err 
 	if s.caches, err = newCaches(cfg, s.redis, s.telemetry); err != nil {
 		return nil, err
 	}
+	s.minute = newMinute(s.caches, s.instance())
 	if cfg.faults {
 		s.faults = newFaults(s.caches)
 	}

@@ -317,10 +317,27 @@ func TestBalance(t *testing.T) {
 				}
 				share[first]++
 			}
+			if minutes := answeredBy(t, b, "/minute", 60); len(minutes) != 3 {
+				t.Errorf("of the last minute %v were asked, want all", minutes)
+			}
 			hash := filepath.Base(file) == "hash.conf"
 			if len(share) != 3 || min(share["a"], share["b"], share["c"]) < 15 || hash != (moved == 0) {
 				t.Errorf("shares %v, and %d of 150 paths were answered by two", share, moved)
 			}
 		})
 	}
+}
+
+// answeredBy is who answered so many requests, and how many.
+func answeredBy(t *testing.T, b balancer, path string, n int) map[string]int {
+	t.Helper()
+	by := map[string]int{}
+	for range n {
+		_, _, who, err := b.ask(t, "GET", b.url+path, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		by[who]++
+	}
+	return by
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
+
+	"vitrine/telemetry"
 )
 
 // router has the endpoints that users reach.
@@ -12,7 +14,7 @@ func (s *server) router() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page(s.cfg))
 	mux.Handle("GET /assets/{name...}", assets())
-	mux.HandleFunc("GET /minute", s.minute.serve)
+	mux.Handle("GET /minute", telemetry.Quiet(http.HandlerFunc(s.minute.serve)))
 	mux.Handle("POST /stampede", s.stampede())
 	mux.HandleFunc("GET /health", s.health.public)
 	mux.Handle("GET /slow", s.caches.slow.Handler(s.faults.origin("slow", slow(s.cfg.slowDelay, s.instance()))))

@@ -29,17 +29,13 @@ type Answer = interface {
 	LogAttrs() []slog.Attr
 }
 
-// atHand asks the handler that mux would call for an answer, and returns it with the handler's pattern.
+// handlerOf is the handler that mux would call, with its pattern, of requests that a shorter way may be open to.
 // What stands around that handler hides it, and so is never left out.
-func atHand(mux *http.ServeMux, r *http.Request) (Answer, string) {
+func handlerOf(mux *http.ServeMux, r *http.Request) (http.Handler, string) {
 	if mux == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, ""
 	}
-	h, pattern := mux.Handler(r)
-	if h, ok := h.(AtHand); ok {
-		return h.AtHand(r), pattern
-	}
-	return nil, ""
+	return mux.Handler(r)
 }
 
 // handRoute is what is known beforehand of the answers at hand to a method on a pattern.

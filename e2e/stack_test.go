@@ -50,7 +50,7 @@ func run(m *testing.M) (code int) {
 		return code
 	}
 	start := time.Now()
-	up := compose("up", append([]string{"--detach", "--build", "--wait", "--wait-timeout", "180"}, services...)...)
+	up := upCommand()
 	up.Stdout, up.Stderr = os.Stdout, os.Stderr
 	defer func() {
 		if code != 0 {
@@ -79,6 +79,11 @@ func run(m *testing.M) (code int) {
 	}
 	fmt.Printf("Jaeger's Monitor tab has data after %s\n", time.Since(start).Round(time.Second))
 	return m.Run()
+}
+
+// upCommand starts the stack as README.md does.
+func upCommand() *exec.Cmd {
+	return compose("up", append([]string{"--detach", "--build", "--wait", "--wait-timeout", "180"}, services...)...)
 }
 
 // down removes the stack, and fails if anything of it is left.

@@ -129,6 +129,7 @@ func (c *Cache) goOn(f *call, k entryKey, src source, s sight) {
 	defer span.End()
 	if far && c.far.leaser != nil && !f.alone && c.appoint(ctx, span, f, k, src, s.head) {
 		span.SetName("cache.wait " + c.opts.Name)
+		f.why(k) // of the process that loads
 		return
 	}
 	f.span, f.trust, f.mark = span.SpanContext(), c.near.trust(), c.account.mark()

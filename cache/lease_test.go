@@ -58,6 +58,9 @@ func TestOneReplicaLoads(t *testing.T) {
 									if v != test.value || (err != nil) != test.err || r.Outcome != cache.Miss && r.Outcome != cache.Coalesced && r.Outcome != cache.Hit {
 										t.Errorf("%q, %+v, %v", v, r, err)
 									}
+									if r.Outcome == cache.Coalesced && r.Forward != "uri-miss" {
+										t.Errorf("whoever waited says %s", r.CacheStatus())
+									}
 								})
 							}
 						}

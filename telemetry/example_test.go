@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +13,7 @@ import (
 
 // The second example of README.md.
 func Example() {
-	t, err := telemetry.Setup(context.Background(), telemetry.Options{Service: "shop", Logs: io.Discard})
+	t, err := telemetry.Setup(context.Background(), telemetry.Options{Service: "shop"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -24,14 +23,14 @@ func Example() {
 	mux.HandleFunc("GET /tea/{kind}", func(_ http.ResponseWriter, r *http.Request) {
 		t.Logger.InfoContext(r.Context(), "pouring") // with trace_id and span_id
 	})
-	shop := t.Server(mux, nil) // a span, a duration and an access line for each request
-	bodyOf(shop, "/tea/green")
-	fmt.Println(lineOf(bodyOf(shop, "/metrics"), "http_server_request_duration_seconds_count"))
+	shop := t.Server(mux, nil) // for each request a span, a duration and an access line
+	get(shop, "/tea/green")
+	fmt.Println(lineOf(get(shop, "/metrics"), "http_server_request_duration_seconds_count"))
 	// Output:
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/tea/{kind}"} 1
 }
 
-func bodyOf(h http.Handler, path string) string {
+func get(h http.Handler, path string) string {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w.Body.String()

@@ -43,11 +43,27 @@ type dashboard struct {
 type panel struct {
 	Type, Title string
 	Targets     []target
+	FieldConfig struct {
+		Defaults struct {
+			Unit   string
+			Custom struct {
+				Stacking          struct{ Mode string }
+				ScaleDistribution struct{ Type string }
+			}
+		}
+		Overrides []struct {
+			Matcher    struct{ Options string }
+			Properties []struct {
+				ID    string
+				Value any
+			}
+		}
+	}
 }
 
 type target struct {
-	Expr, Format, Interval string
-	Range, Instant         bool
+	Expr, Format, Interval, LegendFormat string
+	Range, Instant                       bool
 }
 
 // dashboards are those that Grafana is provisioned with. What is in the files is tested where they are made.

@@ -20,5 +20,5 @@ COPY --from=build /vitrine /vitrine
 USER 65532:65532
 # 8080 is for everyone, 8081 for operators: never publish the second.
 EXPOSE 8080 8081
-HEALTHCHECK --interval=5s --timeout=2s --start-period=5s --retries=3 CMD ["/vitrine", "healthcheck"]
+HEALTHCHECK --interval=5s --timeout=2s --start-period=5s --retries=3 CMD ["/vitrine", "health"]
 ENTRYPOINT ["/vitrine"]

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
@@ -249,23 +246,4 @@ func setPage(page *string, v string) error {
 	}
 	*page = strings.TrimSuffix(v, "/")
 	return oneOf(u.Scheme, "http", "https")
-}
-
-// printHelp lists every variable with its default.
-func printHelp(w io.Writer) {
-	fmt.Fprint(w, `Usage: service [healthcheck | -help]
-
-Serves slow endpoints from a cache. Without arguments it runs until SIGTERM; healthcheck asks a
-running one whether it is ready, and exits with 0 or 1. The environment configures it:
-
-`)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, v := range variables {
-		fmt.Fprintf(t, "  %s\t%s\t%s (%s)\n", v.name, v.initial, v.help, v.allowed)
-	}
-	t.Flush()
-	fmt.Fprint(w, `
-OTEL_* variables have their standard meaning. Traces leave the process once OTEL_EXPORTER_OTLP_ENDPOINT
-(or OTEL_TRACES_EXPORTER) is set; /debug/tracez on the operations port shows them in any case.
-`)
 }

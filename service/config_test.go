@@ -228,39 +228,6 @@ func TestRedactedSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestArguments(t *testing.T) {
-	for _, args := range [][]string{{"serve"}, {"-x"}, {"-help", "healthcheck"}, {""}} {
-		err := run(t.Context(), args, env(), io.Discard, io.Discard)
-		checkUsage(t, err, fmt.Sprintf("vitrine: arguments %q: allowed are none, healthcheck or -help\n", args))
-	}
-}
-
-func TestHelp(t *testing.T) {
-	for _, arg := range []string{"-help", "--help", "-h"} {
-		var stdout bytes.Buffer
-		// Help helps where the configuration is wrong.
-		if err := run(t.Context(), []string{arg}, env("VITRINE_CACHE", "foo"), &stdout, io.Discard); err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range variables {
-			want := append([]string{v.name}, strings.Fields(v.initial)...)
-			if got := lineOf(stdout.String(), v.name); len(got) < len(want) || fmt.Sprint(got[:len(want)]) != fmt.Sprint(want) {
-				t.Errorf("%s: %q, want it to begin with %q", arg, got, want)
-			}
-		}
-	}
-}
-
-// lineOf is the words of the line that begins with name.
-func lineOf(text, name string) []string {
-	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) > 0 && words[0] == name {
-			return words
-		}
-	}
-	return nil
-}
-
 // TestReadmeTable: README.md's table has every variable with its default.
 func TestReadmeTable(t *testing.T) {
 	text, err := os.ReadFile("../README.md")

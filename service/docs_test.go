@@ -275,6 +275,8 @@ func logFields(call *ast.CallExpr) (fields []string) {
 		args = args[min(1, len(args)):]
 	case "DebugContext", "InfoContext", "WarnContext", "ErrorContext":
 		args = args[min(2, len(args)):]
+	case "Log":
+		args = args[min(3, len(args)):]
 	case "String", "Int", "Int64", "Float64", "Bool", "Any", "Duration":
 		if pkg == nil || pkg.Name != "slog" {
 			return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -59,8 +58,8 @@ func (h *health) readyz(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// watchRedis asks Redis until ctx ends, so that no request has to.
-func (h *health) watchRedis(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) {
+// watchRedis asks Redis until ctx ends, so that no request has to. That it answers at the start is logged at the level startup.
+func (h *health) watchRedis(ctx context.Context, client redis.UniversalClient, logger *slog.Logger, startup slog.Level) {
 	const every = time.Second
 	for first := true; ; first = false {
 		ping, cancel := context.WithTimeout(ctx, every)
@@ -76,8 +75,10 @@ func (h *health) watchRedis(ctx context.Context, client redis.UniversalClient, l
 		switch before := h.redis.Swap(reason); {
 		case reason != nil && before == nil:
 			logger.Warn("degraded: redis does not answer, going on without it", "error", err)
-		case reason == nil && (before != nil || first):
+		case reason == nil && before != nil:
 			logger.Info("redis answers")
+		case reason == nil && first:
+			logger.Log(ctx, startup, "redis answers")
 		}
 		select {
 		case <-ctx.Done():
@@ -87,22 +88,16 @@ func (h *health) watchRedis(ctx context.Context, client redis.UniversalClient, l
 	}
 }
 
-// healthcheck asks the running program whether it is ready: a container without a shell has no curl.
-func healthcheck(ctx context.Context, getenv func(string) string) error {
+// askHealth asks the running program whether it is ready: a container without a shell has no curl.
+func askHealth(ctx context.Context, getenv func(string) string) error {
 	cfg, err := configFrom(getenv)
 	if err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(cfg.opsAddr)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	// Not localhost: that may have to be resolved, or be ::1.
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address(cfg.opsAddr, "127.0.0.1", "/readyz"), nil)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-func TestHealthcheck(t *testing.T) {
+func TestHealthCommand(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
 	addr := p.opsAt.Addr().String()
@@ -144,7 +144,7 @@ func TestHealthcheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(opsAddr string, more ...string) int {
-		return exitCode(run(t.Context(), []string{"healthcheck"}, env(append(more, "VITRINE_OPS_ADDR", opsAddr)...), io.Discard, io.Discard), io.Discard)
+		return exitCode(run(t.Context(), []string{"health"}, env(append(more, "VITRINE_OPS_ADDR", opsAddr)...), io.Discard, io.Discard), io.Discard)
 	}
 	for _, opsAddr := range []string{addr, ":" + port, "0.0.0.0:" + port, "[::]:" + port} {
 		if code := check(opsAddr); code != 0 {

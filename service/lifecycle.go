@@ -12,6 +12,7 @@ import (
 // serve answers until ctx ends or a listener fails, and then shuts down.
 func (s *server) serve(ctx context.Context) error {
 	log := s.telemetry.Logger
+	startup := s.greet()
 	failed := make(chan error, 3)
 	go func() { failed <- s.public.Serve(s.publicAt) }()
 	go func() { failed <- s.ops.Serve(s.opsAt) }()
@@ -22,10 +23,10 @@ func (s *server) serve(ctx context.Context) error {
 	watch, s.stopWatching = context.WithCancel(context.WithoutCancel(ctx))
 	s.watching.Go(func() { s.minute.watch(watch) })
 	if s.redis != nil {
-		s.watching.Go(func() { s.health.watchRedis(watch, s.redis, log) })
+		s.watching.Go(func() { s.health.watchRedis(watch, s.redis, log, startup) })
 	}
 	s.health.started.Store(true)
-	log.Info("serving", "version", version(), "addr", s.publicAt.Addr().String(),
+	log.Log(ctx, startup, "serving", "version", version(), "addr", s.publicAt.Addr().String(),
 		"ops_addr", s.opsAt.Addr().String(), "cache", s.cfg.cache, "upstream", redacted(s.cfg.upstreamURL),
 		"memory_limit", debug.SetMemoryLimit(-1))
 

@@ -55,26 +55,3 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	return 1
 }
-
-// run is the program: it serves until ctx ends and then shuts down in order.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, logs io.Writer) error {
-	switch {
-	case len(args) == 0:
-	case len(args) == 1 && args[0] == "healthcheck":
-		return healthcheck(ctx, getenv)
-	case len(args) == 1 && (args[0] == "-help" || args[0] == "--help" || args[0] == "-h"):
-		printHelp(stdout)
-		return nil
-	default:
-		return usage("arguments %q: allowed are none, healthcheck or -help", args)
-	}
-	cfg, err := configFrom(getenv)
-	if err != nil {
-		return err
-	}
-	s, err := newServer(ctx, cfg, logs)
-	if err != nil {
-		return err
-	}
-	return s.serve(ctx)
-}

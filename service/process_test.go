@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,12 +39,14 @@ func TestProcess(t *testing.T) {
 			t.Errorf("exit code %d, want 2", code)
 		}
 	})
-	t.Run("help", func(t *testing.T) {
-		out, err := exec.Command(binary, "-help").Output()
-		if err != nil || !strings.Contains(string(out), "VITRINE_SHUTDOWN_TIMEOUT") {
-			t.Errorf("%v\n%s", err, out)
-		}
-	})
+	for argument, has := range map[string]string{"-help": "VITRINE_SHUTDOWN_TIMEOUT", "version": runtime.Version(), "config": "VITRINE_CACHE_TTL"} {
+		t.Run(argument, func(t *testing.T) {
+			out, err := exec.Command(binary, argument).Output()
+			if err != nil || !strings.Contains(string(out), has) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
 	t.Run("nobody reads the log any more", func(t *testing.T) {
 		log, stderr, err := os.Pipe()
 		if err != nil {
@@ -93,10 +96,10 @@ func TestProcess(t *testing.T) {
 			addr, ops := serving()[0]["addr"].(string), serving()[0]["ops_addr"].(string)
 			get(t, "http://"+addr+"/slow").want(t, http.StatusOK, "application/json")
 
-			check := exec.Command(binary, "healthcheck")
+			check := exec.Command(binary, "health")
 			check.Env = []string{"VITRINE_OPS_ADDR=" + ops}
 			if out, err := check.CombinedOutput(); err != nil {
-				t.Errorf("healthcheck: %v, %s", err, out)
+				t.Errorf("health: %v, %s", err, out)
 			}
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
@@ -112,8 +115,8 @@ func TestProcess(t *testing.T) {
 			if len(logs.Records(t, "bye")) != 1 || len(logs.Records(t, "request")) != 1 {
 				t.Errorf("want an access line and a goodbye:\n%s", logs)
 			}
-			if code := exitCodeOf(t, func() error { c := exec.Command(binary, "healthcheck"); c.Env = check.Env; return c.Run() }()); code != 1 {
-				t.Errorf("healthcheck of a program that has ended: exit code %d, want 1", code)
+			if code := exitCodeOf(t, func() error { c := exec.Command(binary, "health"); c.Env = check.Env; return c.Run() }()); code != 1 {
+				t.Errorf("health of a program that has ended: exit code %d, want 1", code)
 			}
 		})
 	}

@@ -21,6 +21,7 @@ import (
 // server is the running program. newServer opens its listeners, serve runs it to its end.
 type server struct {
 	cfg       config
+	logs      io.Writer
 	telemetry *telemetry.Telemetry
 	redis     redis.UniversalClient // nil: not used
 	caches    caches
@@ -39,7 +40,7 @@ type server struct {
 
 // newServer listens before it serves, so that a taken port is an error at the start.
 func newServer(ctx context.Context, cfg config, logs io.Writer) (_ *server, err error) {
-	s := &server{cfg: cfg, health: new(health), upstream: upstreamTransport()}
+	s := &server{cfg: cfg, logs: logs, health: new(health), upstream: upstreamTransport()}
 	if s.publicAt, err = listen(ctx, "VITRINE_ADDR", cfg.addr); err != nil {
 		return nil, err
 	}

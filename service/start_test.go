@@ -55,26 +55,35 @@ func environ(env map[string]string) func(string) string {
 // start runs the program under env until the test ends, or until stop.
 func start(t testing.TB, env map[string]string) *program {
 	t.Helper()
+	logs := new(telemetrytest.Log)
+	t.Cleanup(func() { // after the program's end
+		if t.Failed() {
+			t.Logf("the log:\n%s", logs)
+		}
+	})
+	p := startLogging(t, env, logs)
+	p.logs = logs
+	return p
+}
+
+// startLogging is start with the log elsewhere.
+func startLogging(t testing.TB, env map[string]string, logs io.Writer) *program {
+	t.Helper()
 	cfg, err := configFrom(environ(env))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{logs: new(telemetrytest.Log), ended: make(chan error, 1)}
+	p := &program{ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
-	if p.server, err = newServer(ctx, cfg, p.logs); err != nil {
+	if p.server, err = newServer(ctx, cfg, logs); err != nil {
 		cancel()
 		t.Fatal(err)
 	}
 	p.url = "http://" + p.publicAt.Addr().String()
 	p.opsURL = "http://" + p.opsAt.Addr().String()
 	go func() { p.ended <- p.serve(ctx); close(p.ended) }()
-	t.Cleanup(func() {
-		p.stop(t)
-		if t.Failed() {
-			t.Logf("the log:\n%s", p.logs)
-		}
-	})
+	t.Cleanup(func() { p.stop(t) })
 	return p
 }
 

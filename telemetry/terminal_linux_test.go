@@ -2,12 +2,8 @@ package telemetry_test
 
 import (
 	"bufio"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"vitrine/e2e/component"
 	"vitrine/telemetry"
@@ -27,7 +23,7 @@ func TestColourOnTerminal(t *testing.T) {
 		t.Run(test.desc, func(t *testing.T) {
 			t.Setenv("NO_COLOR", test.noColor)
 			clearEnv(t, nil)
-			screen, terminal := openTerminal(t)
+			screen, terminal := component.Terminal(t)
 			o := telemetry.Options{Logs: terminal}
 			if err := o.LogFormat.UnmarshalText([]byte(test.format)); err != nil {
 				t.Fatal(err)
@@ -50,28 +46,4 @@ func TestColourOnTerminal(t *testing.T) {
 			shutdown(t, tel)
 		})
 	}
-}
-
-// openTerminal is a pseudo terminal, from both of its sides.
-func openTerminal(t *testing.T) (screen, terminal *os.File) {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		component.Missing(t, "/dev/ptmx", err.Error())
-	}
-	t.Cleanup(func() { screen.Close() })
-	fd := int(screen.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return screen, terminal
 }

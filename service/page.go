@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,34 +21,40 @@ var web embed.FS
 
 // page is GET /: the atlas, a map of the tiles that says of each how it was answered.
 func page(cfg config) http.Handler {
-	var text bytes.Buffer
-	links := struct{ Jaeger, Grafana string }{cfg.jaegerURL, cfg.grafanaURL}
-	if err := template.Must(template.ParseFS(web, "web/index.html")).Execute(&text, links); err != nil {
-		panic(err) // the template is part of the program
-	}
-	f := newFile("index.html", text.Bytes())
+	once := sync.OnceValue(func() *file {
+		var text bytes.Buffer
+		links := struct{ Jaeger, Grafana string }{cfg.jaegerURL, cfg.grafanaURL}
+		if err := template.Must(template.ParseFS(web, "web/index.html")).Execute(&text, links); err != nil {
+			panic(err) // the template is part of the program
+		}
+		return newFile("index.html", text.Bytes())
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "+
 			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
-		f.serve(w, r)
+		once().serve(w, r)
 	})
 }
 
 // assets is GET /assets/{name...}: what the page consists of.
 func assets() http.Handler {
-	files := map[string]*file{}
+	files := map[string]func() *file{}
 	err := fs.WalkDir(web, "web", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) == ".html" {
-			return err
+		if err == nil && !entry.IsDir() && path.Ext(name) != ".html" {
+			files[strings.TrimPrefix(name, "web/")] = sync.OnceValue(func() *file {
+				content, err := web.ReadFile(name)
+				if err != nil {
+					panic(err) // it is part of the program
+				}
+				return newFile(name, content)
+			})
 		}
-		content, err := web.ReadFile(name)
-		files[strings.TrimPrefix(name, "web/")] = newFile(name, content)
 		return err
 	})
 	if err != nil {
-		panic(err) // they are part of the program
+		panic(err) // likewise
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, ok := files[r.PathValue("name")]
@@ -55,11 +62,12 @@ func assets() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		f.serve(w, r)
+		f().serve(w, r)
 	})
 }
 
-// file is one that never changes while the program runs. A browser keeps it, and asks whether it is still the same.
+// file is one that never changes while the program runs, made when somebody first asks for it: no replica's start waits for
+// a page that others may never show. A browser keeps it, and asks whether it is still the same.
 type file struct {
 	name          string
 	plain, zipped []byte

@@ -15,11 +15,24 @@ import (
 // Size is that of a window, in pixels.
 type Size struct{ Width, Height int64 }
 
-// Desk is a window on a desk, Phone the screen of a telephone.
+// Desk is a window on a desk, Phone the screen of a telephone, Wall that of a large display (4K).
 var (
 	Desk  = Size{1400, 900}
 	Phone = Size{390, 844}
+	Wall  = Size{3840, 2160}
 )
+
+// Open starts a Chromium of its own, whose one window has that size. What it returns is for chromedp's functions. The
+// browser ends with cancel or ctx.
+func Open(ctx context.Context, chromium string, size Size) (context.Context, context.CancelFunc) {
+	ctx, end := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.WindowSize(int(size.Width), int(size.Height)),
+		chromedp.Flag("disable-quic", true),
+		chromedp.NoSandbox, // root, and containers, cannot make one; the pages are our own
+	)...)
+	ctx, shut := chromedp.NewContext(ctx)
+	return ctx, func() { shut(); end() }
+}
 
 // Page is what to look at.
 type Page struct {
@@ -34,13 +47,7 @@ type Page struct {
 func Look(ctx context.Context, chromium string, page Page, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.WindowSize(int(page.Size.Width), int(page.Size.Height)),
-		chromedp.Flag("disable-quic", true),
-		chromedp.NoSandbox, // root, and containers, cannot make one; the pages are our own
-	)...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, cancel = Open(ctx, chromium, page.Size)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(page.Size.Width, page.Size.Height), chromedp.Navigate(page.URL)); err != nil {
 		return fmt.Errorf("%s: %w", page.URL, err)
@@ -61,9 +68,17 @@ func Look(ctx context.Context, chromium string, page Page, file string) error {
 		return fmt.Errorf("%s does not show %s: %w: %.500q", page.URL, wanted, err, text)
 	}
 	time.Sleep(time.Second) // what is drawn moves to its place
+	if err := Picture(ctx, file); err != nil {
+		return fmt.Errorf("%s: %w", page.URL, err)
+	}
+	return nil
+}
+
+// Picture writes what the window shows to file, as PNG, in a folder that is made if need be.
+func Picture(ctx context.Context, file string) error {
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
-		return fmt.Errorf("%s: %w", page.URL, err)
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

@@ -86,7 +86,7 @@ func TestReadmeFigures(t *testing.T) {
 func TestReadmeCommands(t *testing.T) {
 	r := cloned(t)
 	document := r.read(t, "README.md")
-	if m := regexp.MustCompile("(?m)^    \\S.*$").FindString(fenced.ReplaceAllString(document, "")); m != "" {
+	if m := regexp.MustCompile(`(?m)^    \S.*$`).FindString(fenced.ReplaceAllString(document, "")); m != "" {
 		t.Errorf("README.md has code without a fence, which nobody looks at: %s", m)
 	}
 	blocks := markdown.Blocks(document)

@@ -14,6 +14,8 @@ const map = L.map("map", {
   crs, maxZoom: deepest, maxBounds: bounds.pad(0.5), zoomControl: false, attributionControl: false,
   zoomAnimation: !still, fadeAnimation: !still, inertia: !still,
 });
+// Leaflet moves by steps where keys or the map's bounds move it, whatever its options say.
+if (still) map.panBy = (offset, options) => L.Map.prototype.panBy.call(map, offset, { ...options, animate: false });
 L.control.zoom({ position: "bottomright" }).addTo(map);
 const tiles = new Tiles({ bounds, noWrap: true, maxNativeZoom: deepest, keepBuffer: 1, updateWhenZooming: false }).addTo(map);
 

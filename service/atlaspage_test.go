@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -38,6 +40,7 @@ func newFront(t *testing.T, p *program) *front {
 	}
 	f := &front{answers: map[string]http.Header{}}
 	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // a browser that gives up a request
 	proxy.ModifyResponse = func(res *http.Response) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -69,6 +72,8 @@ func (f *front) seen() map[string]http.Header {
 	defer f.mu.Unlock()
 	return maps.Clone(f.answers)
 }
+
+var tilePath = regexp.MustCompile(`/tiles/\d+/\d+/\d+`)
 
 // label is what a tile says.
 type label struct{ Path, Outcome, Said, Small string }
@@ -272,7 +277,7 @@ func TestAtlasStampede(t *testing.T) {
 	if !strings.Contains(second, "too near") {
 		t.Errorf("after a second click the panel says %q", second)
 	}
-	path := "/tiles/" + regexp.MustCompile(`/tiles/([\d/]+)`).FindStringSubmatch(first)[1]
+	path := tilePath.FindString(first)
 	p.stop(t)
 	outcomes := map[any]int{}
 	for _, line := range p.logs.Records(t, "request") {

@@ -33,8 +33,12 @@ function tell(tile) {
   for (const other of document.querySelectorAll(".tile.chosen")) other.classList.remove("chosen");
   tile.classList.add("chosen");
   aboutTile(tile.dataset.path, tile.answer, () => {
-    tiles.once("answer", () => tell(tile));
-    tiles.show(tile, () => {});
+    tiles.on("answer", function told(event) {
+      if (event.tile !== tile) return;
+      tiles.off("answer", told);
+      tell(tile);
+    });
+    tiles.show(tile);
   });
 }
 map.on("click", ({ latlng }) => tell(tiles.at(latlng)));

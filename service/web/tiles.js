@@ -11,11 +11,16 @@ export const Tiles = L.GridLayer.extend({
   createTile(coords, done) {
     const tile = element("div", { className: "tile", data: { path: `/tiles/${coords.z}/${coords.x}/${coords.y}` } });
     tile.coords = coords;
-    this.show(tile, done);
+    // Leaflet shows a tile from then on, and wants to hear it once. A failed one has its label to show.
+    tile.ready = () => {
+      tile.ready = () => {};
+      done(null, tile);
+    };
+    this.show(tile);
     return tile;
   },
 
-  async show(tile, done) {
+  async show(tile) {
     tile.leaves?.abort();
     const { signal } = (tile.leaves = new AbortController());
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -27,7 +32,7 @@ export const Tiles = L.GridLayer.extend({
           const picture = await answer.response.blob();
           this.label(tile, answer);
           await draw(tile, picture);
-          done(null, tile);
+          tile.ready();
           return;
         }
         this.label(tile, answer);
@@ -36,8 +41,7 @@ export const Tiles = L.GridLayer.extend({
         if (!(error instanceof Away || error instanceof TypeError)) throw error; // a body may break off
         this.label(tile, { outcome: "bypass", tier: "", ms: NaN, status: 0 });
       }
-      done(new Error("no tile"), tile);
-      done = () => {}; // Leaflet is told once
+      tile.ready();
       await failed(answer?.status ?? 0, { retryAfter: answer?.retryAfter, attempt, signal });
     }
   },
@@ -60,7 +64,7 @@ export const Tiles = L.GridLayer.extend({
 
   // again asks for all tiles in view once more.
   again() {
-    for (const { el, current } of Object.values(this._tiles)) if (current) this.show(el, () => {});
+    for (const { el, current } of Object.values(this._tiles)) if (current) this.show(el);
   },
 
   // inView are the tiles that Leaflet shows.

@@ -141,12 +141,18 @@ func TestReadmeCommands(t *testing.T) {
 func shell(t *testing.T, dir, command string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), component.Command(t, "bash"), "-c", command)
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	cmd.Dir, cmd.Stderr, cmd.Env = dir, os.Stderr, environment()
 	out, err := cmd.Output()
 	if err != nil {
 		t.Errorf("%s: %v", command, err)
 	}
 	return string(out)
+}
+
+// environment is this process', with paths kept out of what is built: each clone would leave another program of the same
+// source in Go's build cache.
+func environment() []string {
+	return append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
 }
 
 // started is the program, at an address of its own.
@@ -160,7 +166,7 @@ func start(t *testing.T, dir string) *started {
 	var logs bytes.Buffer
 	cmd := exec.Command(component.Command(t, "go"), "run", "./service")
 	cmd.Dir, cmd.Stderr = dir, &logs
-	cmd.Env = append(os.Environ(), "VITRINE_ADDR="+public, "VITRINE_OPS_ADDR="+ops)
+	cmd.Env = append(environment(), "VITRINE_ADDR="+public, "VITRINE_OPS_ADDR="+ops)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run does not hand on a signal: its child gets it, too
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

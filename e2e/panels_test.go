@@ -5,6 +5,7 @@ package e2e
 import (
 	"cmp"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -53,7 +54,7 @@ func TestPanelsPicture(t *testing.T) {
 	for _, d := range all {
 		for _, p := range d.Panels {
 			if d.UID == "vitrine-cache" && slices.Contains([]string{"Outcomes", "Hit ratio by tier", "Origin time saved and spent", "Duration of loads"}, p.Title) {
-				drawn = append(drawn, drawPanel(t, p, time.Now().Add(-4*time.Minute), len(drawn)))
+				drawn = append(drawn, drawPanel(t, p, time.Now().Add(-3*time.Minute), len(drawn)))
 			}
 		}
 	}
@@ -65,7 +66,9 @@ func TestPanelsPicture(t *testing.T) {
 <rect class="page" width="%[1]d" height="%[2]d"/>
 %[3]s</svg>
 `, 2*panelWidth, 2*panelHeight, strings.Join(drawn, ""))
-	if err := os.WriteFile(filepath.Join(picturesDir(t), "cache-panels.svg"), []byte(picture), 0o644); err != nil {
+	dir := picturesDir(t)
+	err = errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "cache-panels.svg"), []byte(picture), 0o644))
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -179,7 +182,7 @@ func scale(values map[string]map[float64]float64, stacked, logarithmic bool) axi
 	if logarithmic {
 		from, to := math.Floor(math.Log10(least)), math.Ceil(math.Log10(most))
 		a := axis{at: func(v float64) float64 {
-			return panelTop + plotHeight*(1-(math.Log10(max(v, least))-from)/(to-from))
+			return panelTop + plotHeight*(1-(max(math.Log10(v), from)-from)/(to-from))
 		}}
 		for power := from; power <= to; power++ {
 			a.marks = append(a.marks, math.Pow(10, power))

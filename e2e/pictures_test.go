@@ -38,13 +38,19 @@ func hasPages(t *testing.T, service string) bool {
 func TestPictures(t *testing.T) {
 	chromium := component.Command(t, "chromium")
 	dir := picturesDir(t)
+	// What is said aloud when all tiles in view have been answered.
+	atlasWords := []string{"loads now", "Level "}
 	trace := traceOf(t, "/stats/"+coldTile())
 	for _, page := range []struct {
 		name, service string
 		browser.Page
 	}{
-		{"page", "", browser.Page{URL: running.Site + "/", Size: browser.Desk, Words: []string{"/tiles/"}}},
-		{"page-phone", "", browser.Page{URL: running.Site + "/", Size: browser.Phone, Words: []string{"/tiles/"}}},
+		{"atlas", "", browser.Page{URL: running.Site + "/", Size: browser.Desk, Words: atlasWords}},
+		{"atlas-phone", "", browser.Page{URL: running.Site + "/", Size: browser.Phone, Words: atlasWords}},
+		{"atlas-4k", "", browser.Page{URL: running.Site + "/", Size: browser.Wall, Words: atlasWords}},
+		{"atlas-dark", "", browser.Page{URL: running.Site + "/", Size: browser.Desk, Dark: true, Words: atlasWords}},
+		{"atlas-stampede", "", browser.Page{URL: running.Site + "/", Size: browser.Desk, Click: []string{"#stampede"},
+			Words: []string{"answered all 200", "/d/vitrine-service?var-route=%2Fstampede"}}},
 		{"prometheus-targets", "prometheus", browser.Page{URL: running.Prometheus + "/targets", Size: browser.Desk,
 			Words: []string{"nginx-exporter:9113", "redis-exporter:9121"}}},
 		{"prometheus-alerts", "prometheus", browser.Page{URL: running.Prometheus + "/alerts", Size: browser.Desk,

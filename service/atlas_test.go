@@ -35,22 +35,8 @@ func visit(t *testing.T, url string, size browser.Size, media ...string) *atlas 
 	t.Cleanup(shut)
 	a := &atlas{T: t, ctx: ctx, url: url, console: chromedp.Console(ctx)}
 	t.Cleanup(a.heedConsole)
-	a.do(chromedp.EmulateViewport(size.Width, size.Height))
-	a.prefer(media...)
-	a.do(chromedp.Navigate(url))
+	a.do(chromedp.EmulateViewport(size.Width, size.Height), browser.Prefer(media...), chromedp.Navigate(url))
 	return a
-}
-
-// prefer says what the user wishes of all pages.
-func (a *atlas) prefer(media ...string) {
-	a.Helper()
-	features := []map[string]string{}
-	for i := 0; i < len(media); i += 2 {
-		features = append(features, map[string]string{"name": media[i], "value": media[i+1]})
-	}
-	a.do(func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-		return none, target.Call(ctx, "Emulation.setEmulatedMedia", map[string]any{"features": features}, nil)
-	})
 }
 
 // heedConsole reads what the console has so far: errors and exceptions, requests that failed, what the page's policy forbade.
@@ -100,7 +86,7 @@ func (a *atlas) until(condition string, args ...any) {
 }
 
 // shown is true of a tile that has a picture for all to see.
-const shown = `(tile => tile?.matches('.leaflet-tile-loaded') && tile.style.opacity !== '0' && tile.querySelector('img')?.naturalWidth === 256)`
+const shown = `(tile => tile?.matches('.leaflet-tile-loaded') && ['', '1'].includes(tile.style.opacity) && tile.querySelector('img')?.naturalWidth === 256)`
 
 // drawn waits until each tile in view has a picture, at the level that the address names.
 func (a *atlas) drawn() {
@@ -116,6 +102,12 @@ func (a *atlas) drawn() {
 				if (!%s(document.querySelector('[data-path="/tiles/' + [z, i, j].join('/') + '"]'))) return false;
 		return true;
 	})()`, shown)
+}
+
+// leave goes away from the page, which would complain about a program that stops.
+func (a *atlas) leave() {
+	a.Helper()
+	a.do(chromedp.Navigate("about:blank"))
 }
 
 // text is what an element says.

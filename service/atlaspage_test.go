@@ -202,6 +202,7 @@ func TestAtlasTile(t *testing.T) {
 	if want := "http://grafana.example/g/d/vitrine-service?var-route=" + url.QueryEscape("/tiles/{z}/{x}/{y}") + "&"; !strings.HasPrefix(links["its route in Grafana"], want) {
 		t.Errorf("the link to Grafana is %s, want %s…", links["its route in Grafana"], want)
 	}
+	a.leave()
 	p.stop(t)
 	var traces []string
 	for _, line := range p.logs.Records(t, "request") {
@@ -278,6 +279,7 @@ func TestAtlasStampede(t *testing.T) {
 		t.Errorf("after a second click the panel says %q", second)
 	}
 	path := tilePath.FindString(first)
+	a.leave()
 	p.stop(t)
 	outcomes := map[any]int{}
 	for _, line := range p.logs.Records(t, "request") {

@@ -34,10 +34,22 @@ func Open(ctx context.Context, chromium string, size Size) (context.Context, con
 	return ctx, func() { shut(); end() }
 }
 
+// Prefer says what the user wishes of all pages: media features and their values in turn.
+func Prefer(media ...string) chromedp.Action[chromedp.Void] {
+	features := []map[string]string{}
+	for i := 0; i < len(media); i += 2 {
+		features = append(features, map[string]string{"name": media[i], "value": media[i+1]})
+	}
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		return tab.Call(ctx, "Emulation.setEmulatedMedia", map[string]any{"features": features}, nil)
+	})
+}
+
 // Page is what to look at.
 type Page struct {
 	URL   string
 	Size  Size
+	Dark  bool     // as for users who prefer that
 	Click []string // CSS selectors of what is to be clicked, one after the other
 	Words []string // of its text or in a link's address; one at least
 }
@@ -49,7 +61,12 @@ func Look(ctx context.Context, chromium string, page Page, file string) error {
 	defer cancel()
 	ctx, cancel = Open(ctx, chromium, page.Size)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(page.Size.Width, page.Size.Height), chromedp.Navigate(page.URL)); err != nil {
+	scheme := "light"
+	if page.Dark {
+		scheme = "dark"
+	}
+	err := chromedp.Do(ctx, chromedp.EmulateViewport(page.Size.Width, page.Size.Height), Prefer("prefers-color-scheme", scheme), chromedp.Navigate(page.URL))
+	if err != nil {
 		return fmt.Errorf("%s: %w", page.URL, err)
 	}
 	for _, selector := range page.Click {

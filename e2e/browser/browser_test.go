@@ -21,13 +21,14 @@ func TestLook(t *testing.T) {
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<!doctype html><button>wait</button><script>
-			const shown = '<p>first, second</p><a href="/there?">a link</a>';
+			const scheme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+			const shown = '<p>first, second, ' + scheme + '</p><a href="/there?">a link</a>';
 			document.querySelector('button').onclick = () => setTimeout(() => document.body.innerHTML = shown, 500);
 		</script>`))
 	}))
 	defer page.Close()
 	file := filepath.Join(t.TempDir(), "new", "page.png")
-	if err := browser.Look(t.Context(), chromium, browser.Page{URL: page.URL, Size: browser.Phone, Click: []string{"button"}, Words: []string{"second", "first", "/there?"}}, file); err != nil {
+	if err := browser.Look(t.Context(), chromium, browser.Page{URL: page.URL, Size: browser.Phone, Dark: true, Click: []string{"button"}, Words: []string{"second", "first", "dark", "/there?"}}, file); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)

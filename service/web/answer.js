@@ -13,7 +13,7 @@ export function said(cacheStatus, ok) {
   if (has("hit")) return about("hit", detail);
   if (has("collapsed")) return about("coalesced");
   if (of["fwd-status"] === "304") return about("revalidated");
-  if (["uri-miss", "vary-miss", "stale", "partial"].includes(of.fwd)) return about("miss");
+  if (has("stored") || ["uri-miss", "vary-miss", "stale", "partial"].includes(of.fwd)) return about("miss");
   return about("bypass");
 }
 

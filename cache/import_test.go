@@ -4,8 +4,57 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"vitrine/e2e/component"
 )
+
+// linked are the modules of which a program has packages that imports vitrine/cache alone, with what needs them. It has no
+// exporter, no SDK of OpenTelemetry and no page: those are whoever's who runs it.
+var linked = []string{
+	"github.com/dunglas/httpsfv", // structured fields: Cache-Status, CDN-Cache-Control
+	"github.com/felixge/httpsnoop",
+	"github.com/klauspost/compress",
+	"github.com/maypok86/otter/v2", // the near tier
+	"github.com/redis/go-redis/v9", // the far tier
+	"github.com/sony/gobreaker/v2",
+	"go.opentelemetry.io/otel/trace", // the API: without a provider it does nothing
+	"github.com/prometheus/client_golang",
+	"vitrine",
+	// What these need.
+	"github.com/beorn7/perks",
+	"github.com/cespare/xxhash/v2",
+	"github.com/munnerz/goautoneg",
+	"github.com/prometheus/client_model",
+	"github.com/prometheus/common",
+	"github.com/prometheus/procfs",
+	"go.opentelemetry.io/otel",
+	"go.uber.org/atomic",
+	"golang.org/x/sys",
+	"google.golang.org/protobuf",
+}
+
+func TestLinksLittle(t *testing.T) {
+	packages := component.Dependencies(t, "vitrine/cache")
+	all := 0
+	for _, p := range packages {
+		all += len(p)
+	}
+	for module, p := range packages {
+		if !slices.Contains(linked, module) {
+			t.Errorf("of %d packages %d are of %s, which is not listed: %v", all, len(p), module, p)
+		}
+	}
+	for _, module := range linked {
+		if packages[module] == nil {
+			t.Errorf("%s is not linked any more", module)
+		}
+	}
+	if own := packages["vitrine"]; len(own) != 1 || own[0] != "vitrine/cache" {
+		t.Errorf("of %d packages these are this module's: %v, want vitrine/cache alone", all, own)
+	}
+}
 
 // TestAnotherModuleImports builds a program outside this module that uses cache and telemetry.
 func TestAnotherModuleImports(t *testing.T) {

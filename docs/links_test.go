@@ -141,7 +141,7 @@ func TestCodeReferences(t *testing.T) {
 	for _, name := range r.documents() {
 		_, code := prose(r.read(t, name))
 		for _, c := range code {
-			ok := true
+			var ok bool
 			switch goal := makeGoal.FindStringSubmatch(c); {
 			case codeFile.MatchString(c), folder.MatchString(c):
 				c = strings.TrimSuffix(c, "/")

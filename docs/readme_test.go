@@ -111,7 +111,7 @@ func TestReadmeCommands(t *testing.T) {
 					t.Fatalf("README.md, line %d: nothing runs yet that could answer %s", block.Line, command)
 				}
 				printed += shell(t, r.dir, strings.ReplaceAll(command, "localhost:8080", s.address))
-			case command == "go run ./service -help":
+			case command == "go run ./service help", command == "go run ./service config":
 				if out := shell(t, r.dir, command); !strings.Contains(out, "VITRINE_ADDR") {
 					t.Errorf("%s prints\n%s", command, out)
 				}

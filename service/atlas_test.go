@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -50,6 +51,8 @@ func (a *atlas) heedConsole() {
 			return
 		case m.Text == end:
 			return
+		case strings.Contains(m.Text, "net::ERR_NETWORK_CHANGED"):
+			// Chromium gives up its connections where the machine gets another network, as Docker makes them; the page asks again.
 		case m.IsException(), m.Type == chromedp.ConsoleError && (m.Source != "network" || !a.trouble), m.Type == chromedp.ConsoleWarning:
 			a.Errorf("the console says %s %s, of %s:%d", m.Source, m, m.URL, m.Line)
 		}

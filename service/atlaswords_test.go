@@ -73,6 +73,12 @@ func TestAtlasReadsAnswers(t *testing.T) {
 		}
 	}
 
+	for n, want := range map[int]string{0: "0 s", 119: "119 s", 120: "2 min"} {
+		if got := call[string](a, "words.js", "seconds", n); got != want {
+			t.Errorf("%d seconds are %q, want %q", n, got, want)
+		}
+	}
+
 	hits := []durationCount{{8, 1}, {1, 2}, {2, 2}}
 	for _, test := range []struct {
 		counts []durationCount

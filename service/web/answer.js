@@ -17,10 +17,11 @@ export function said(cacheStatus, ok) {
   return about("bypass");
 }
 
-// timed reads Server-Timing (W3C): how long the server took, in milliseconds, and which replica it was.
+// timed reads Server-Timing (W3C): how long the server took, in milliseconds of which it tells hundredths, and which replica it
+// was.
 export function timed(serverTiming) {
   const [, ms, replica] = /app;dur=([\d.]+);desc="((?:[^"\\]|\\.)*)"/.exec(serverTiming ?? "") ?? [];
-  return { ms: ms === undefined ? NaN : Number(ms), replica: (replica ?? "").replace(/\\(.)/g, "$1") };
+  return { ms: ms === undefined ? NaN : Math.max(Number(ms), 0.005), replica: (replica ?? "").replace(/\\(.)/g, "$1") };
 }
 
 // Away is the error where no answer came at all.

@@ -2,7 +2,7 @@
 
 import { said, timed } from "./answer.js";
 import { outcomeText } from "./tiles.js";
-import { duration, element, plural, short } from "./words.js";
+import { duration, element, plural, seconds, short } from "./words.js";
 
 const panel = document.getElementById("panel");
 const { jaeger, grafana } = document.body.dataset;
@@ -41,7 +41,6 @@ const facts = (pairs) =>
     element("dt", { textContent: name }), element("dd", {}, value),
   ]));
 
-const seconds = (n) => (Number.isFinite(n) ? `${n} s` : "");
 
 // aboutTile shows how a tile was answered. again asks for it once more.
 export function aboutTile(path, answer, again) {
@@ -50,7 +49,7 @@ export function aboutTile(path, answer, again) {
       ["outcome", element("span", { className: "swatch", data: { outcome: answer.outcome }, textContent: outcomeText(answer) })],
       ["in the server", duration(answer.ms)],
       ["in the browser", duration(answer.total)],
-      ["age", seconds(answer.age)],
+      ["age", Number.isFinite(answer.age) ? seconds(answer.age) : ""],
       ["fresh for", answer.ttl >= 0 ? seconds(answer.ttl) : ""],
       ["replica", answer.replica ?? ""],
       ["trace", element("code", { textContent: answer.trace || "–" })],

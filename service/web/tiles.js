@@ -2,7 +2,7 @@
 
 import { ask, Away } from "./answer.js";
 import { answered, failed } from "./trouble.js";
-import { duration, element, short } from "./words.js";
+import { duration, element, seconds, short } from "./words.js";
 
 const moment = 6000; // for which a label is to be read
 
@@ -50,7 +50,7 @@ export const Tiles = L.GridLayer.extend({
     tile.answer = answer;
     Object.assign(tile.dataset, { outcome: answer.outcome, tier: answer.tier, trace: answer.trace ?? "" });
     const words = [duration(answer.ms)];
-    if (Number.isFinite(answer.age)) words.push(`${duration(answer.age * 1000)} old`);
+    if (Number.isFinite(answer.age)) words.push(`${seconds(answer.age)} old`);
     if (answer.replica) words.push(short(answer.replica));
     const label = element("div", { className: "label" },
       element("b", { textContent: outcomeText(answer) }), element("span", { textContent: words.join(" · ") }));

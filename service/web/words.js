@@ -12,6 +12,9 @@ export function duration(ms) {
   return ms < 7200000 ? `${(ms / 60000).toFixed(0)} min` : `${(ms / 3600000).toFixed(1)} h`;
 }
 
+// seconds writes whole ones.
+export const seconds = (n) => (n < 120 ? `${n} s` : duration(n * 1000));
+
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 // short is a replica's name as far as it tells it from others: Docker's and Kubernetes' end in, or are, random letters.

@@ -53,11 +53,16 @@ type Cache struct {
 
 // New returns a cache: a near tier in this process before far, the tier that all replicas share. A nil far
 // leaves that out. Where far is an Invalidator, New waits for its messages, at most Limits.StoreTimeout. Errors
-// name the option that is wrong.
+// name the option that is wrong, of the cache or of the Redis client.
 func New(far Store, opts Options) (*Cache, error) {
 	opts = opts.withDefaults()
 	if err := opts.validate(far); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
+	}
+	if store, ok := far.(*RedisStore); ok {
+		if err := store.checkClient(); err != nil {
+			return nil, fmt.Errorf("cache: %w", err)
+		}
 	}
 	c := &Cache{
 		opts:    opts,

@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"vitrine/cache"
 	"vitrine/cache/storetest"
+	"vitrine/telemetry"
 )
 
 // The first example of README.md.
@@ -33,6 +36,32 @@ func Example() {
 	// asking
 	// 3 € <nil>
 	// 3 € <nil>
+}
+
+// The third example of README.md: in front of Redis, and observed. Where nobody answers at the address, it goes on without.
+func Example_observed() {
+	t, err := telemetry.Setup(context.Background(), telemetry.Options{Service: "shop"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
+	pages, err := cache.New(cache.Redis(client, "shop:"), cache.Options{
+		Name: "pages", TTL: time.Minute, Registerer: t.Registry, TracerProvider: t.TracerProvider, Logger: t.Logger,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /slow", pages.Handler(http.HandlerFunc(slow)))
+	shop := httptest.NewServer(t.Server(mux, cache.Annotate)) // span, metrics and access line say how it was answered
+	defer shop.Close()
+	for range 2 {
+		res, err := http.Get(shop.URL + "/slow")
+		fmt.Println(res.Status, err)
+	}
+	// Output:
+	// 200 OK <nil>
+	// 200 OK <nil>
 }
 
 func slow(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }

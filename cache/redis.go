@@ -20,7 +20,8 @@ type RedisStore struct {
 }
 
 // Redis returns a store whose keys begin with prefix, which holds no "{}". The client stays the caller's to configure and to
-// close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline. A value's key is
+// close; it must have ContextTimeoutEnabled, or a hung Redis outlasts every deadline: New refuses one without. What go-redis
+// has to say goes to standard error unless redis.SetLogger leads it elsewhere. A value's key is
 // prefix{key}: the braces keep what belongs to it in its slot of a cluster. The client must read from masters: a replica
 // may not have heard of a purge. A cluster should not keep the cache on disk, or a node that restarts has again what
 // was purged by key; of a single server that is noticed.
@@ -30,6 +31,21 @@ func Redis(client redis.UniversalClient, prefix string) *RedisStore {
 		s.gets = &redisGets{client: one}
 	}
 	return s
+}
+
+// checkClient is an error where the client is known to ignore deadlines.
+func (s *RedisStore) checkClient() error {
+	heeds := true
+	switch c := s.client.(type) {
+	case *redis.Client:
+		heeds = c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		heeds = c.Options().ContextTimeoutEnabled
+	}
+	if !heeds {
+		return errors.New("the Redis client must have ContextTimeoutEnabled: without, a hung Redis outlasts every deadline")
+	}
+	return nil
 }
 
 // Name is the store's label in metrics.

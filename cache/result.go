@@ -192,3 +192,15 @@ func RecorderFrom(ctx context.Context) *Recorder {
 	r, _ := ctx.Value(recorderKey{}).(*Recorder)
 	return r
 }
+
+// Annotate records the answers of a request, for its access line: of what telemetry.Server or another middleware logs, note
+// returns the attributes, and whether the answer was routine, which a Hit is.
+func Annotate(ctx context.Context) (recorded context.Context, note func() (attrs []slog.Attr, routine bool)) {
+	ctx, recorder := WithRecorder(ctx)
+	return ctx, func() ([]slog.Attr, bool) {
+		if result, ok := recorder.Result(); ok {
+			return result.LogAttrs(), result.Outcome == Hit
+		}
+		return nil, false
+	}
+}

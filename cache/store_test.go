@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -40,4 +41,32 @@ func redisClient(t testing.TB, addr string) redis.UniversalClient {
 		}
 	})
 	return client
+}
+
+// TestClientThatIgnoresDeadlines is refused: a hung Redis would cost its users seconds.
+func TestClientThatIgnoresDeadlines(t *testing.T) {
+	for _, test := range []struct {
+		desc   string
+		client redis.UniversalClient
+		ok     bool
+	}{
+		{"one", redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), false},
+		{"a cluster's", redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}), false},
+		{"Sentinel's", redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: []string{"127.0.0.1:1"}}), false},
+		{"one that heeds them", redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true}), true},
+		{"a cluster's that heeds them", redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}), true},
+	} {
+		t.Run(test.desc, func(t *testing.T) {
+			defer test.client.Close()
+			c, err := cache.New(cache.Redis(test.client, "test:"), cache.Options{})
+			if (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "ContextTimeoutEnabled") {
+				t.Errorf("%v; want it taken: %t", err, test.ok)
+			}
+			if err == nil {
+				if err := c.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
 }

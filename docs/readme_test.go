@@ -24,13 +24,13 @@ import (
 	"vitrine/e2e/markdown"
 )
 
-// TestReadmeExamples: README.md's Go code is the body of the packages' first examples, which are compiled and whose output is
+// TestReadmeExamples: README.md's Go code is the body of the packages' examples, which are compiled and whose output is
 // compared.
 func TestReadmeExamples(t *testing.T) {
 	r := cloned(t)
 	var want, got []string
-	for _, dir := range []string{"cache", "telemetry"} {
-		want = append(want, exampleOf(t, filepath.Join(r.dir, dir, "example_test.go")))
+	for _, example := range []struct{ dir, name string }{{"cache", "Example"}, {"telemetry", "Example"}, {"cache", "Example_observed"}} {
+		want = append(want, exampleOf(t, filepath.Join(r.dir, example.dir, "example_test.go"), example.name))
 	}
 	for _, block := range markdown.Blocks(r.read(t, "README.md")) {
 		if block.Language() == "go" {
@@ -42,8 +42,8 @@ func TestReadmeExamples(t *testing.T) {
 	}
 }
 
-// exampleOf is what stands between the braces of func Example in a file.
-func exampleOf(t *testing.T, file string) string {
+// exampleOf is what stands between the braces of an example in a file.
+func exampleOf(t *testing.T, file, name string) string {
 	t.Helper()
 	source, err := os.ReadFile(file)
 	if err != nil {
@@ -55,7 +55,7 @@ func exampleOf(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	for _, declaration := range parsed.Decls {
-		if f, ok := declaration.(*ast.FuncDecl); ok && f.Name.Name == "Example" {
+		if f, ok := declaration.(*ast.FuncDecl); ok && f.Name.Name == name {
 			body := string(source[set.Position(f.Body.Lbrace).Offset+2 : set.Position(f.Body.Rbrace).Offset])
 			if !strings.Contains(body, "// Output:\n") {
 				t.Errorf("%s: the example's output is not compared", file)
@@ -63,7 +63,7 @@ func exampleOf(t *testing.T, file string) string {
 			return regexp.MustCompile(`(?m)^\t`).ReplaceAllString(body, "")
 		}
 	}
-	t.Fatalf("%s has no func Example", file)
+	t.Fatalf("%s has no func %s", file, name)
 	return ""
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/redis/go-redis/v9"
 
@@ -38,7 +37,9 @@ func newCaches(cfg config, client redis.UniversalClient, t *telemetry.Telemetry)
 			Near:  near,
 			Stale: cache.Staleness{WhileRevalidate: cfg.cacheStale, IfError: cfg.cacheStaleError, SoftTimeout: cfg.softTimeout},
 			HTTP: cache.HTTP{
-				Query:     []string{}, // no answer depends on it
+				// No answer of these depends on the query. A route whose answer does needs another cache, with the
+				// parameters that count (nil is all): here the first would be everybody's.
+				Query:     []string{},
 				Encodings: []string{"zstd", "gzip"},
 			},
 			Registerer:     t.Registry,
@@ -58,15 +59,4 @@ func (c caches) all() []*cache.Cache { return []*cache.Cache{c.slow, c.tiles, c.
 
 func (c caches) close(ctx context.Context) error {
 	return errors.Join(c.slow.Close(ctx), c.tiles.Close(ctx), c.stats.Close(ctx))
-}
-
-// annotate adds to the access line how the cache answered.
-func annotate(ctx context.Context) (context.Context, telemetry.Note) {
-	ctx, recorder := cache.WithRecorder(ctx)
-	return ctx, func() (attrs []slog.Attr, routine bool) {
-		if result, ok := recorder.Result(); ok {
-			return result.LogAttrs(), result.Outcome == cache.Hit
-		}
-		return nil, false
-	}
 }

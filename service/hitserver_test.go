@@ -44,7 +44,7 @@ func serveHits() error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: t.Server(mux, annotate), Protocols: new(http.Protocols)}
+	srv := &http.Server{Handler: t.Server(mux, cache.Annotate), Protocols: new(http.Protocols)}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
 	go func() { _ = srv.Serve(l) }() // ends with the process

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 
+	"vitrine/cache"
 	"vitrine/telemetry"
 )
 
@@ -31,12 +32,12 @@ func (s *server) publicHandler(router *http.ServeMux) http.Handler {
 	if s.cfg.trustTrace {
 		instrument = s.telemetry.Server
 	}
-	return s.drain(newAdmission(s.cfg.maxRequests, router, s.telemetry).handler(s.minute.handler(instrument(router, annotate))))
+	return s.drain(newAdmission(s.cfg.maxRequests, router, s.telemetry).handler(s.minute.handler(instrument(router, cache.Annotate))))
 }
 
 // selfHandler is what this process asks of itself: that belongs to requests that were let in, and to their traces.
 func (s *server) selfHandler(router *http.ServeMux) http.Handler {
-	return s.drain(s.telemetry.Server(router, annotate))
+	return s.drain(s.telemetry.Server(router, cache.Annotate))
 }
 
 // opsHandler is what operators reach. It is on a port of its own that is never published.

@@ -65,7 +65,7 @@ func TestVerticalServer(t *testing.T) {
 	body := make([]byte, verticalBody)
 	mux := http.NewServeMux()
 	mux.Handle("GET /pages/{n}", pages.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })))
-	h := instruments.Server(mux, annotate)
+	h := instruments.Server(mux, cache.Annotate)
 	hits(t, h, 0, verticalEntries)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,12 +12,12 @@ import (
 )
 
 // Annotate is asked for each request's context before it is answered, and the Note for its access line
-// afterwards.
-type Annotate func(context.Context) (context.Context, Note)
+// afterwards. Package cache has one.
+type Annotate = func(context.Context) (context.Context, Note)
 
 // Note returns attributes of the access line, and whether the answer was routine, as a hit is: of those a
 // busy service need not log every one.
-type Note func() (attrs []slog.Attr, routine bool)
+type Note = func() (attrs []slog.Attr, routine bool)
 
 // exchange is a request and how it was answered.
 type exchange struct {

@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"path"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 // TestLinksNoCache: whoever wants telemetry alone gets no cache and no client of Redis.
 func TestLinksNoCache(t *testing.T) {
 	packages := component.Dependencies(t, "vitrine/telemetry")
-	if own := packages["vitrine"]; len(own) != 1 || own[0] != "vitrine/telemetry" {
+	if own := packages[path.Dir("vitrine/telemetry")]; len(own) != 1 || own[0] != "vitrine/telemetry" {
 		t.Errorf("it links %v of this module, want itself alone", own)
 	}
 	for module := range packages {

@@ -26,11 +26,11 @@ func showConfig(ctx context.Context, getenv func(string) string, environ []strin
 		fmt.Fprintf(t, "%s\t%s\t%q\n", v.name, from, redacted(cmp.Or(getenv(v.name), v.initial)))
 	}
 	for _, name := range otherVariables(environ) {
-		from := "environment"
-		if !strings.HasPrefix(name, "OTEL_") {
-			from = "unknown" // a slip of the pen, or somebody else's
+		if !strings.HasPrefix(name, "OTEL_") { // a slip of the pen, or somebody else's: what it holds nobody knows
+			fmt.Fprintf(t, "%s\tunknown\t%q\n", name, "xxxxx")
+			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%q\n", name, from, masked(name, getenv(name)))
+		fmt.Fprintf(t, "%s\tenvironment\t%q\n", name, masked(name, getenv(name)))
 	}
 	err := t.Flush()
 	cfg, configErr := configFrom(getenv)

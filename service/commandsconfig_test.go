@@ -39,7 +39,7 @@ func TestConfigCommand(t *testing.T) {
 		"VITRINE_CACHE_TTL":                  `environment "90s"`,
 		"VITRINE_REDIS_URL":                  `environment "redis://xxxxx@host/2"`,
 		"VITRINE_UPSTREAM_URL":               `default ""`,
-		"VITRINE_CHACHE":                     `unknown "redis"`,
+		"VITRINE_CHACHE":                     `unknown "xxxxx"`,
 		"OTEL_SERVICE_NAME":                  `environment "shop"`,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": `environment "http://xxxxx@127.0.0.1:1"`,
 		"OTEL_EXPORTER_OTLP_HEADERS":         `environment "xxxxx"`,

@@ -37,7 +37,7 @@ func (s *server) publicHandler(router *http.ServeMux) http.Handler {
 
 // selfHandler is what this process asks of itself: that belongs to requests that were let in, and to their traces.
 func (s *server) selfHandler(router *http.ServeMux) http.Handler {
-	return s.drain(s.telemetry.Server(router, cache.Annotate))
+	return s.drain(s.minute.handler(s.telemetry.Server(router, cache.Annotate)))
 }
 
 // opsHandler is what operators reach. It is on a port of its own that is never published.

@@ -18,13 +18,15 @@ type stampede struct {
 	upstream string
 	client   *http.Client
 
-	mu   sync.Mutex
-	next time.Time // none begins before
+	mu      sync.Mutex
+	running bool
+	next    time.Time // none begins before
 }
 
 const (
 	crowd = 200
-	// Whoever asks for a stampede costs about as much as a cold tile and a few more, and no more often than this.
+	// Whoever asks for a stampede costs about as much as a cold tile and a few more, and no more often than this after the
+	// last has ended: where loads are slow, two would take the places of others.
 	stampedeEvery = 3 * time.Second
 )
 
@@ -54,6 +56,7 @@ func (s *stampede) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusTooManyRequests, "the last stampede is too near")
 		return
 	}
+	defer func() { s.ends(time.Now()) }()
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, s.run(r.Context(), coldTile()))
 }
@@ -61,11 +64,17 @@ func (s *stampede) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *stampede) begins(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Before(s.next) {
+	if s.running || now.Before(s.next) {
 		return false
 	}
-	s.next = now.Add(stampedeEvery)
+	s.running = true
 	return true
+}
+
+func (s *stampede) ends(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.next = false, now.Add(stampedeEvery)
 }
 
 func (s *stampede) run(ctx context.Context, t tile) stampeded {

@@ -58,18 +58,21 @@ func TestStampede(t *testing.T) {
 	}
 }
 
-// TestStampedePause ends.
+// TestStampedePause: none begins while one runs, however long that takes, nor soon after.
 func TestStampedePause(t *testing.T) {
 	now := time.Now()
 	s := new(stampede)
-	for _, test := range []struct {
-		after time.Duration
-		want  bool
-	}{{0, true}, {stampedeEvery - 1, false}, {stampedeEvery, true}, {stampedeEvery + 1, false}} {
-		if got := s.begins(now.Add(test.after)); got != test.want {
-			t.Errorf("after %s: %t", test.after, got)
+	check := func(after time.Duration, want bool) {
+		t.Helper()
+		if got := s.begins(now.Add(after)); got != want {
+			t.Errorf("after %s: %t", after, got)
 		}
 	}
+	check(0, true)
+	check(time.Hour, false)
+	s.ends(now.Add(time.Hour))
+	check(time.Hour+stampedeEvery-1, false)
+	check(time.Hour+stampedeEvery, true)
 }
 
 // TestStampedeWithoutAnswers tells that there were none.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (t *serverTiming) name(h http.Header, start time.Time) {
 		value = []string{t.value(took)}
 	}
 	if before := h["Server-Timing"]; len(before) > 0 {
-		value = append(before, value...)
+		value = append(slices.Clip(before), value...)
 	}
 	h["Server-Timing"] = value
 }

@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
-
-	"time"
 
 	"vitrine/e2e/browser"
 	"vitrine/e2e/component"

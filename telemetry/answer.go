@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/felixge/httpsnoop"
 )
@@ -15,6 +16,15 @@ type answer struct {
 	bytes  int64
 	begun  bool
 	begins func() // is told; nil: nobody
+}
+
+// answerTo is one to a request that came at start, with Server-Timing in h once it begins.
+func (t *Telemetry) answerTo(h http.Header, start time.Time) *answer {
+	a := &answer{status: http.StatusOK}
+	if t.timing != nil {
+		a.begins = func() { t.timing.name(h, start) }
+	}
+	return a
 }
 
 // begin says that the answer begins, unless it has.

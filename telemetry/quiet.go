@@ -16,11 +16,8 @@ type quiet struct{ http.Handler }
 
 // serveQuietly is what Server does for quiet routes. router calls the one of the pattern.
 func (t *Telemetry) serveQuietly(w http.ResponseWriter, r *http.Request, router http.Handler, pattern string, start time.Time) {
-	a := answer{status: http.StatusOK}
-	if t.timing != nil {
-		a.begins = func() { t.timing.name(w.Header(), start) }
-	}
-	aborted := t.serve(router, a.watch(w), r, &a)
+	a := t.answerTo(w.Header(), start)
+	aborted := t.serve(router, a.watch(w), r, a)
 	if aborted && !a.begun {
 		a.status = 0 // no answer
 	}

@@ -78,11 +78,8 @@ func (t *Telemetry) observed(next http.Handler, annotate Annotate) http.Handler 
 		sc := span.SpanContext()
 		t.nameTrace(w.Header(), sc)
 
-		a := answer{status: http.StatusOK}
-		if t.timing != nil {
-			a.begins = func() { t.timing.name(w.Header(), start) }
-		}
-		aborted := t.serve(next, a.watch(w), r, &a)
+		a := t.answerTo(w.Header(), start)
+		aborted := t.serve(next, a.watch(w), r, a)
 		end := time.Now()
 		elapsed := end.Sub(start)
 

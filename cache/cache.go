@@ -59,11 +59,6 @@ func New(far Store, opts Options) (*Cache, error) {
 	if err := opts.validate(far); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	if store, ok := far.(*RedisStore); ok {
-		if err := store.checkClient(); err != nil {
-			return nil, fmt.Errorf("cache: %w", err)
-		}
-	}
 	c := &Cache{
 		opts:    opts,
 		id:      newToken(),

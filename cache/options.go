@@ -231,5 +231,8 @@ func (o Options) validate(far Store) error {
 	if far == nil && o.Near < 0 {
 		errs = append(errs, errors.New("neither near nor far tier"))
 	}
+	if store, ok := far.(*RedisStore); ok {
+		errs = append(errs, store.checkClient())
+	}
 	return errors.Join(errs...)
 }
